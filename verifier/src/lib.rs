@@ -1,0 +1,11 @@
+//! Checks presentations, singly and in batches, and log entries against the state that the log before them gives.
+//! No clock, no I/O, no circuits.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod batch;
+pub mod csr;
+pub mod ledger;
+pub mod presentation;
