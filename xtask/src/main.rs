@@ -1,2 +1,36 @@
-//! Skeleton.
-fn main() {}
+//! What the repository does to itself: `cargo xtask test` is the test command, `cargo xtask codegen` writes the
+//! generated code that is committed.
+
+#[cfg(test)]
+mod architecture;
+mod codegen;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Bauta's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install or name what is missing, then run all that continuous integration runs.
+    Test(test::Options),
+    /// Generate the signers' gRPC code from its .proto file, without protoc.
+    Codegen {
+        /// Compare with the committed code instead of writing it; exit status 1 if it differs.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Codegen { check } => codegen::run(check),
+    }
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask test`: what is missing, then format, lints, tests and doc tests, one step after the other, each with its
+//! time. Nothing here is timed against a limit: figures are for `benches/`.
+
+use std::{
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context, bail};
+
+/// What to run.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Also run the tests marked `ignored`, which take long.
+    #[arg(long)]
+    full: bool,
+}
+
+/// Programs the tests call beside Cargo, with the Debian package that has each.
+const PROGRAMS: &[(&str, &str)] = &[("openssl", "openssl"), ("curl", "curl"), ("cc", "build-essential")];
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    install_missing_programs()?;
+    step("rustfmt", cargo(&["fmt", "--all", "--check"]))?;
+    step(
+        "clippy",
+        cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    )?;
+    step("generated code is fresh", cargo(&["xtask", "codegen", "--check"]))?;
+    step("tests", cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))?;
+    if options.full {
+        step(
+            "long tests",
+            cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--", "--ignored"]),
+        )?;
+    }
+    step("doc tests", cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments);
+    command
+}
+
+fn step(name: &str, mut command: Command) -> anyhow::Result<()> {
+    println!("── {name}");
+    let start = Instant::now();
+    let status = command
+        .status()
+        .with_context(|| format!("{name}: cannot start {:?}", command.get_program()))?;
+    if !status.success() {
+        bail!("{name} failed ({status})");
+    }
+    println!("── {name}: {:.0} s\n", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn install_missing_programs() -> anyhow::Result<()> {
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !on_path(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let line = format!("apt-get install --yes {}", missing.join(" "));
+    println!("missing: {} ({line})", missing.join(", "));
+    let installed = Command::new("apt-get")
+        .arg("update")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+        && Command::new("apt-get")
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(&missing)
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+    if !installed {
+        bail!("cannot install what the tests need; as root run: {line}");
+    }
+    Ok(())
+}
+
+fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
+}
