@@ -16,6 +16,7 @@ pub mod entry;
 pub mod epoch;
 pub mod field;
 pub mod file;
+pub mod group;
 pub mod note;
 pub mod policy;
 pub mod poseidon;

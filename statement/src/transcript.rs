@@ -1,1 +1,265 @@
-//! Skeleton of transcript.
+//! The one transcript of a presentation (DESIGN 3.2): merlin, each message under its label with its length. Holder and
+//! verifier run the same three functions over the same [`Presentation`], so nothing that is verified can stay outside.
+//!
+//! Order: version, format, verifying-key digests, slot maps, every public input, the context, all (A', B', C'', V), the
+//! commitments, the first messages; then the challenge; then, for the weights of a batch, the responses.
+
+use ark_ff::PrimeField;
+use merlin::{Transcript, TranscriptRng};
+use rand_core::{CryptoRng, RngCore};
+
+use crate::context::Context;
+use crate::field::{self, Fr};
+use crate::group::{g1_to_bytes, g2_to_bytes};
+use crate::presentation::{Presentation, Statement, VERSION};
+
+/// Name of the protocol, absorbed before everything.
+const PROTOCOL: &[u8] = b"bauta/v1/presentation";
+
+/// The transcript before the prover has said anything: statement, nullifier and context are absorbed.
+#[derive(Clone)]
+pub struct PresentationTranscript(Transcript);
+
+/// The transcript after the challenge.
+pub struct Challenged {
+    transcript: Transcript,
+    challenge: Fr,
+}
+
+impl PresentationTranscript {
+    /// Absorbs the version, the statement, the nullifier if there is one, and the whole context.
+    pub fn new(statement: &Statement, nullifier: Option<&Fr>, context: &Context) -> Self {
+        let mut t = Transcript::new(PROTOCOL);
+        t.append_u64(b"version", u64::from(VERSION));
+        t.append_u64(b"format", u64::from(statement.format.code()));
+        t.append_u64(b"relations", statement.keys.len() as u64);
+        for digest in &statement.keys {
+            t.append_message(b"verifying-key", digest);
+        }
+        for operand in &statement.operands {
+            append_slot(&mut t, b"operand", *operand);
+        }
+        t.append_u64(b"disclosures", statement.disclosed.len() as u64);
+        for slot in &statement.disclosed {
+            append_slot(&mut t, b"disclosed", Some(*slot));
+        }
+        t.append_u64(b"policy-inputs", statement.policy_inputs.len() as u64);
+        for input in &statement.policy_inputs {
+            t.append_message(b"policy-input", &field::to_bytes(input));
+        }
+        t.append_u64(b"scoped", u64::from(statement.usage.is_some()));
+        if let Some(usage) = &statement.usage {
+            t.append_message(b"scope", &field::to_bytes(&usage.scope));
+            t.append_u64(b"bound", u64::from(usage.bound));
+        }
+        if let Some(nullifier) = nullifier {
+            t.append_message(b"nullifier", &field::to_bytes(nullifier));
+        }
+        context.absorb(&mut t);
+        Self(t)
+    }
+
+    /// The randomness of one show: keyed by the whole context, by the witness and by `rng`, so that a cloned machine
+    /// with a repeated `rng` does not repeat a first message under another challenge.
+    pub fn show_rng<'a>(
+        &self,
+        witness: impl IntoIterator<Item = &'a Fr>,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> TranscriptRng {
+        let mut builder = self.0.build_rng();
+        for value in witness {
+            builder = builder.rekey_with_witness_bytes(b"witness", &field::to_bytes(value));
+        }
+        builder.finalize(rng)
+    }
+
+    /// Absorbs all that the prover says before the challenge, and draws it. Responses in `presentation` are not read.
+    pub fn challenge(self, presentation: &Presentation) -> Challenged {
+        let mut t = self.0;
+        for proof in presentation.proofs() {
+            t.append_message(b"A", &g1_to_bytes(&proof.a));
+            t.append_message(b"B", &g2_to_bytes(&proof.b));
+            t.append_message(b"C", &g1_to_bytes(&proof.c));
+            t.append_message(b"V", &g1_to_bytes(&proof.v));
+        }
+        for disclosure in &presentation.disclosures {
+            t.append_message(b"commitment", &g1_to_bytes(&disclosure.commitment));
+        }
+        for proof in presentation.proofs() {
+            t.append_message(b"first-message", &g1_to_bytes(&proof.t));
+        }
+        for disclosure in &presentation.disclosures {
+            t.append_message(b"commitment-first-message", &g1_to_bytes(&disclosure.first_message));
+        }
+        let mut wide = [0; 64];
+        t.challenge_bytes(b"challenge", &mut wide);
+        Challenged {
+            transcript: t,
+            challenge: Fr::from_le_bytes_mod_order(&wide),
+        }
+    }
+}
+
+impl Challenged {
+    /// The challenge: a full-width scalar.
+    pub fn challenge(&self) -> Fr {
+        self.challenge
+    }
+
+    /// A seed that depends on every byte that was read, responses included; the weights of a batch come from the seeds of
+    /// all its items. Nobody can choose a response after the weights.
+    pub fn weight_seed(self, presentation: &Presentation) -> [u8; 32] {
+        let mut t = self.transcript;
+        for proof in presentation.proofs() {
+            t.append_message(b"z-response", &field::to_bytes(&proof.z_response));
+        }
+        for disclosure in &presentation.disclosures {
+            t.append_message(b"blinding-response", &field::to_bytes(&disclosure.blinding_response));
+        }
+        for response in &presentation.responses {
+            t.append_message(b"response", &field::to_bytes(response));
+        }
+        let mut seed = [0; 32];
+        t.challenge_bytes(b"weight-seed", &mut seed);
+        seed
+    }
+}
+
+/// A slot, or u64::MAX for none.
+fn append_slot(t: &mut Transcript, label: &'static [u8], slot: Option<usize>) {
+    t.append_u64(label, slot.map_or(u64::MAX, |slot| slot as u64));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presentation::Usage;
+    use crate::presentation::tests::sample;
+    use crate::vector::Format;
+    use ark_bn254::{G1Affine, G2Affine};
+    use ark_ec::AffineRepr;
+    use ark_ff::UniformRand;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    fn statement() -> Statement {
+        Statement {
+            format: Format::Native,
+            keys: vec![[1; 32], [2; 32], [3; 32]],
+            operands: [Some(5), Some(6), None, None],
+            disclosed: vec![7],
+            policy_inputs: vec![Fr::from(1u64), Fr::from(2u64)],
+            usage: Some(Usage { scope: Fr::from(3u64), bound: 5 }),
+        }
+    }
+
+    fn context() -> Context {
+        Context {
+            policy_digest: [4; 32],
+            nonce: [5; 32],
+            expiry: 6,
+            trust_domain: "example.org".into(),
+            ca_name: "Bauta".into(),
+            log_origin: "log.example.org".into(),
+            spki_sha256: [7; 32],
+        }
+    }
+
+    type Changed = (Statement, Option<Fr>, Context, Presentation);
+
+    fn draw((statement, nullifier, context, presentation): &Changed) -> (Fr, [u8; 32]) {
+        let challenged =
+            PresentationTranscript::new(statement, nullifier.as_ref(), context).challenge(presentation);
+        (challenged.challenge(), challenged.weight_seed(presentation))
+    }
+
+    fn start() -> Changed {
+        (statement(), Some(Fr::from(77u64)), context(), sample(true, 1))
+    }
+
+    /// BUGS 3 and 8: each thing that is absorbed, changed alone, changes the challenge.
+    #[test]
+    fn everything_before_the_challenge_is_bound() {
+        let changes: Vec<(&str, fn(&mut Changed))> = vec![
+            ("format", |c| c.0.format = Format::X509Rsa),
+            ("possession key", |c| c.0.keys[0][31] ^= 1),
+            ("policy key", |c| c.0.keys[1][0] ^= 1),
+            ("nullifier key", |c| c.0.keys[2][0] ^= 128),
+            ("fewer keys", |c| drop(c.0.keys.pop())),
+            ("operand", |c| c.0.operands[0] = Some(8)),
+            ("operand unused", |c| c.0.operands[1] = None),
+            ("operands swapped", |c| c.0.operands.swap(0, 1)),
+            ("disclosed slot", |c| c.0.disclosed[0] = 8),
+            ("no disclosure", |c| c.0.disclosed.clear()),
+            ("policy input", |c| c.0.policy_inputs[0] += Fr::from(1u64)),
+            ("policy inputs swapped", |c| c.0.policy_inputs.swap(0, 1)),
+            ("one input more", |c| c.0.policy_inputs.push(Fr::from(0u64))),
+            ("scope", |c| c.0.usage.as_mut().unwrap().scope += Fr::from(1u64)),
+            ("bound", |c| c.0.usage.as_mut().unwrap().bound += 1),
+            ("no usage", |c| c.0.usage = None),
+            ("nullifier", |c| c.1 = Some(Fr::from(78u64))),
+            ("no nullifier", |c| c.1 = None),
+            ("policy digest", |c| c.2.policy_digest[0] ^= 1),
+            ("nonce", |c| c.2.nonce[0] ^= 1),
+            ("expiry", |c| c.2.expiry += 1),
+            ("trust domain", |c| c.2.trust_domain.push('x')),
+            ("CA name", |c| c.2.ca_name.push('x')),
+            ("log origin", |c| c.2.log_origin.push('x')),
+            ("key", |c| c.2.spki_sha256[31] ^= 1),
+            ("A", |c| c.3.possession.a = G1Affine::generator()),
+            ("B", |c| c.3.possession.b = G2Affine::generator()),
+            ("C", |c| c.3.policy.c = G1Affine::generator()),
+            ("V", |c| c.3.policy.v = G1Affine::generator()),
+            ("T", |c| c.3.policy.t = G1Affine::generator()),
+            ("nullifier's A", |c| c.3.nullifier.as_mut().unwrap().proof.a = G1Affine::generator()),
+            ("nullifier's T", |c| c.3.nullifier.as_mut().unwrap().proof.t = G1Affine::generator()),
+            ("commitment", |c| c.3.disclosures[0].commitment = G1Affine::generator()),
+            ("commitment's first message", |c| c.3.disclosures[0].first_message = G1Affine::generator()),
+        ];
+        let (challenge, seed) = draw(&start());
+        assert_eq!(draw(&start()), (challenge, seed));
+        let mut seen = vec![challenge];
+        for (what, change) in changes {
+            let mut changed = start();
+            change(&mut changed);
+            let (other, other_seed) = draw(&changed);
+            assert!(!seen.contains(&other), "{what}");
+            assert_ne!(seed, other_seed, "{what}");
+            seen.push(other);
+        }
+    }
+
+    #[test]
+    fn responses_are_bound_by_the_weights_alone() {
+        let changes: [fn(&mut Presentation); 4] = [
+            |p| p.responses[15] += Fr::from(1u64),
+            |p| p.possession.z_response += Fr::from(1u64),
+            |p| p.nullifier.as_mut().unwrap().proof.z_response += Fr::from(1u64),
+            |p| p.disclosures[0].blinding_response += Fr::from(1u64),
+        ];
+        let (challenge, seed) = draw(&start());
+        for change in changes {
+            let mut changed = start();
+            change(&mut changed.3);
+            let (other, other_seed) = draw(&changed);
+            assert_eq!(challenge, other);
+            assert_ne!(seed, other_seed);
+        }
+    }
+
+    /// A cloned machine (same rng state) draws other randomness in another context or for another witness.
+    #[test]
+    fn show_randomness_follows_context_and_witness() {
+        let draw = |context: &Context, witness: u64| {
+            let transcript = PresentationTranscript::new(&statement(), None, context);
+            let mut rng = transcript.show_rng(&[Fr::from(witness)], &mut ChaCha20Rng::seed_from_u64(1));
+            Fr::rand(&mut rng)
+        };
+        let first = draw(&context(), 1);
+        assert_eq!(first, draw(&context(), 1));
+        let mut other = context();
+        other.nonce[0] ^= 1;
+        assert_ne!(first, draw(&other, 1));
+        assert_ne!(first, draw(&context(), 2));
+    }
+}
