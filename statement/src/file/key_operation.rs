@@ -1,0 +1,138 @@
+//! `key-operation`: what administrators let the signers do with CA keys. Every one is signed by k of m.
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{FileError, authority::Quorum, text};
+use crate::note::{Digest, NoteKey};
+
+/// Body of a `key-operation` file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum KeyOperation {
+    /// Distributed key generation.
+    GenerateKey(GenerateKey),
+    /// A self-signed CA certificate under a generated key.
+    SignCaCertificate(SignCaCertificate),
+}
+
+/// Who makes which key, and in what numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateKey {
+    /// Name of the CA key to be made.
+    pub key: String,
+    /// All participants, in the order of their identifiers.
+    pub participants: Vec<Participant>,
+    /// Participants.
+    pub n: usize,
+    /// Signature threshold.
+    pub t: usize,
+    /// Cosignature quorum.
+    pub q: usize,
+}
+
+/// One participant of a key generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Participant {
+    /// FROST identifier: 1, 2, …, n.
+    pub identifier: u16,
+    /// The signer's name in `authority`.
+    pub signer: String,
+    /// Its approval key.
+    pub approval: NoteKey,
+}
+
+/// What stands in the CA certificate; the rest is fixed by the profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignCaCertificate {
+    /// Name of the CA key.
+    pub key: String,
+    /// Its Ed25519 group key: the object that is certified.
+    #[serde(with = "text::hex")]
+    pub group_key: [u8; 32],
+    /// Subject and issuer.
+    pub subject: CaSubject,
+    /// Unix seconds.
+    #[serde(with = "text::time")]
+    pub not_before: u64,
+    /// Unix seconds, inclusive.
+    #[serde(with = "text::time")]
+    pub not_after: u64,
+}
+
+/// Distinguished name of the CA.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaSubject {
+    /// ISO 3166 code, two capital letters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// Organisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// The CA's name as in `authority`.
+    pub common_name: String,
+}
+
+impl KeyOperation {
+    pub(super) fn check(&self) -> Result<(), FileError> {
+        let wrong = |what: &str| Err(FileError::KeyOperation(what.to_owned()));
+        match self {
+            Self::GenerateKey(generate) => {
+                if !text::is_name(&generate.key) {
+                    return wrong("the key's name is not allowed");
+                }
+                let mut signers = BTreeSet::new();
+                let mut keys: BTreeSet<Digest> = BTreeSet::new();
+                for (index, participant) in generate.participants.iter().enumerate() {
+                    if usize::from(participant.identifier) != index + 1
+                        || !signers.insert(&participant.signer)
+                        || !keys.insert(participant.approval.public())
+                    {
+                        return wrong("participants do not run from 1 over distinct signers");
+                    }
+                }
+                if generate.participants.len() != generate.n {
+                    return wrong("n is not the number of participants");
+                }
+                // What f and c are is the authority's matter: these are the weakest for which t and q make sense.
+                Quorum {
+                    n: generate.n,
+                    t: generate.t,
+                    q: generate.q,
+                    f: 0,
+                    c: 0,
+                }
+                .check()?;
+                Ok(())
+            }
+            Self::SignCaCertificate(sign) => {
+                let subject = &sign.subject;
+                let fits = |text: &str| {
+                    !text.is_empty()
+                        && text.chars().count() <= 64
+                        && text.trim() == text
+                        && !text.chars().any(char::is_control)
+                };
+                if !text::is_name(&sign.key) {
+                    return wrong("the key's name is not allowed");
+                }
+                if subject.country.as_ref().is_some_and(|country| {
+                    country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase())
+                }) {
+                    return wrong("country is two capital letters");
+                }
+                if !fits(&subject.common_name) || !subject.organization.as_deref().is_none_or(fits) {
+                    return wrong("common_name and organization have 1 to 64 characters (RFC 5280's bounds)");
+                }
+                if sign.not_before >= sign.not_after {
+                    return wrong("not_before is not before not_after");
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Files by themselves: headers, bodies, and what each type refuses.
+use super::*;
+use crate::file::authority::{
+    Administrators, CaKey, LogIdentity, Mode, Quorum, Signer, VerifyingShare,
+};
+use crate::file::key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate};
+use crate::note::{CosignatureKey, NoteSigner, sign};
+
+const EXPIRES: u64 = 1_795_305_600;
+
+fn signer(name: &str, seed: u8) -> NoteSigner {
+    NoteSigner::from_secret(name, &[seed; 32]).unwrap()
+}
+
+fn authority() -> Authority {
+    Authority {
+        trust_domain: "example.org".into(),
+        version: 1,
+        expires: EXPIRES,
+        ca_name: "Example CA".into(),
+        mode: Mode::Development,
+        enterprise_number: 32473,
+        epoch_seconds: 3600,
+        log: LogIdentity {
+            origin: "log.example.org".into(),
+            key: signer("log.example.org", 1).verifier(),
+        },
+        administrators: Administrators {
+            k: 1,
+            keys: vec![signer("admin-1", 2).verifier(), signer("admin-2", 3).verifier()],
+        },
+        signers: (0..5u8)
+            .map(|i| Signer {
+                name: format!("signer-{i}"),
+                cosignature: CosignatureKey::new(
+                    &format!("signer-{i}.example.org"),
+                    &signer("x", 10 + i).verifier().public(),
+                )
+                .unwrap(),
+                tls: [i; 32],
+                approval: signer(&format!("signer-{i}"), 20 + i).verifier(),
+            })
+            .collect(),
+        quorum: Quorum::FIVE,
+        ca_keys: Vec::new(),
+    }
+}
+
+fn ca_key() -> CaKey {
+    CaKey {
+        name: "ca-1".into(),
+        group_key: [7; 32],
+        t: 3,
+        verifying_shares: (0..5u8)
+            .map(|i| VerifyingShare {
+                identifier: u16::from(i) + 1,
+                signer: format!("signer-{i}"),
+                share: [i; 32],
+            })
+            .collect(),
+        operation: [9; 32],
+    }
+}
+
+fn read(text: &str) -> Result<(Header, Body), FileError> {
+    parse_text(text)
+}
+
+#[test]
+fn an_authority_reads_back() {
+    let authority = authority();
+    let text = authority.to_text().unwrap();
+    let note = sign(&text, &[&signer("admin-1", 2)]).unwrap();
+    let file = SignedFile::parse(&note).unwrap();
+    assert_eq!(file.header, authority.header());
+    assert_eq!(file.body, Body::Authority(Box::new(authority)));
+    assert_eq!(file.digest(), crate::note::sha256(text.as_bytes()));
+}
+
+#[test]
+fn the_version_with_a_ca_key_is_one_text() {
+    let text = authority().with_ca_key(ca_key()).unwrap();
+    let (header, Body::Authority(read)) = read(&text).unwrap() else {
+        panic!("an authority");
+    };
+    assert_eq!(header.version, 2);
+    assert_eq!(read.ca_keys, vec![ca_key()]);
+    assert_eq!(read.to_text().unwrap(), text);
+    assert!(read.ca_key(&ca_key().id()).is_some());
+    // The same key twice is refused.
+    assert!(read.with_ca_key(ca_key()).is_err());
+}
+
+#[test]
+fn a_contradictory_authority_is_refused() {
+    let cases: [(&str, fn(&mut Authority)); 15] = [
+        ("epoch length", |a| a.epoch_seconds = 7000),
+        ("epoch of 0", |a| a.epoch_seconds = 0),
+        ("empty name", |a| a.ca_name.clear()),
+        ("k above m", |a| a.administrators.k = 3),
+        ("k of 0", |a| a.administrators.k = 0),
+        ("arc too large", |a| a.enterprise_number = 1 << 31),
+        ("example number in production", |a| a.mode = Mode::Production),
+        ("origin is not the key's name", |a| a.log.origin = "other".into()),
+        ("n is not the number of signers", |a| a.quorum.n = 6),
+        ("an inequality", |a| a.quorum.q = 3),
+        ("a key twice", |a| a.signers[1].approval = a.signers[0].approval.clone()),
+        ("one key for two roles", |a| {
+            a.administrators.keys[1] = NoteKeyOf::of(&a.signers[0].cosignature);
+        }),
+        ("a name twice", |a| a.signers[1].name = a.signers[0].name.clone()),
+        ("a TLS key twice", |a| a.signers[1].tls = a.signers[0].tls),
+        ("holders who left", |a| {
+            let mut key = ca_key();
+            for share in &mut key.verifying_shares[..3] {
+                share.signer.push_str("-gone");
+            }
+            a.ca_keys.push(key);
+        }),
+    ];
+    authority().to_text().unwrap();
+    for (what, change) in cases {
+        let mut bad = authority();
+        change(&mut bad);
+        assert!(bad.to_text().is_err(), "{what}");
+    }
+}
+
+struct NoteKeyOf;
+impl NoteKeyOf {
+    fn of(key: &CosignatureKey) -> crate::note::NoteKey {
+        crate::note::NoteKey::new("twin", &key.public()).unwrap()
+    }
+}
+
+#[test]
+fn headers_have_one_form() {
+    let good = authority().to_text().unwrap();
+    for (from, to) in [
+        ("version: 1", "version: 01"),
+        ("version: 1", "version: +1"),
+        ("version: 1", "version: 0"),
+        ("version: 1", "version: 18446744073709551616"),
+        ("name: authority", "name: other"),
+        ("name: authority", "name: ../x"),
+        ("name: ", "Name: "),
+        ("trust-domain: example.org", "trust-domain: Example.org"),
+        ("expires: 2026-11-22T00:00:00Z", "expires: 2026-11-22"),
+        ("expires: 2026-11-22T00:00:00Z", "expires: 2026-11-22T00:00:00Z\nmore: 1"),
+        ("bauta/v1/authority", "bauta/v2/authority"),
+        ("bauta/v1/authority", "bauta/v1/unknown"),
+        ("bauta/v1/authority", "bauta/v1/policy"),
+        ("\"ca_name\"", "\"unknown\": 1, \"ca_name\""),
+        ("\"mode\": \"development\"", "\"mode\": \"development\", \"mode\": \"production\""),
+    ] {
+        assert!(good.contains(from), "{from}");
+        assert!(read(&good.replacen(from, to, 1)).is_err(), "{from} → {to}");
+    }
+    assert!(read(&format!("{good}{{}}\n")).is_err(), "trailing body");
+}
+
+#[test]
+fn key_operations_are_checked() {
+    let header = Header {
+        kind: Kind::KeyOperation,
+        trust_domain: "example.org".into(),
+        name: "generate-ca-1".into(),
+        version: 1,
+        expires: EXPIRES,
+    };
+    let generate = GenerateKey {
+        key: "ca-1".into(),
+        participants: (0..5u8)
+            .map(|i| Participant {
+                identifier: u16::from(i) + 1,
+                signer: format!("signer-{i}"),
+                approval: signer(&format!("signer-{i}"), 20 + i).verifier(),
+            })
+            .collect(),
+        n: 5,
+        t: 3,
+        q: 4,
+    };
+    let text = |operation: &KeyOperation| to_text(&header, operation).unwrap();
+    let good = KeyOperation::GenerateKey(generate.clone());
+    let (_, Body::KeyOperation(again)) = read(&text(&good)).unwrap() else {
+        panic!("a key operation");
+    };
+    assert_eq!(*again, good);
+    for (what, change) in [
+        ("identifiers", (|g: &mut GenerateKey| g.participants.swap(0, 1)) as fn(&mut GenerateKey)),
+        ("n", |g| g.n = 4),
+        ("t of 1", |g| g.t = 1),
+        ("q above n", |g| g.q = 6),
+        ("name", |g| g.key = "a b".into()),
+    ] {
+        let mut bad = generate.clone();
+        change(&mut bad);
+        assert!(read(&text(&KeyOperation::GenerateKey(bad))).is_err(), "{what}");
+    }
+    let certificate = SignCaCertificate {
+        key: "ca-1".into(),
+        group_key: [7; 32],
+        subject: CaSubject {
+            country: Some("IT".into()),
+            organization: None,
+            common_name: "Example CA".into(),
+        },
+        not_before: 5,
+        not_after: 6,
+    };
+    read(&text(&KeyOperation::SignCaCertificate(certificate.clone()))).unwrap();
+    for (what, change) in [
+        ("dates", (|s: &mut SignCaCertificate| s.not_after = 5) as fn(&mut SignCaCertificate)),
+        ("country", |s| s.subject.country = Some("it".into())),
+        ("name", |s| s.subject.common_name = "x".repeat(65)),
+    ] {
+        let mut bad = certificate.clone();
+        change(&mut bad);
+        assert!(read(&text(&KeyOperation::SignCaCertificate(bad))).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn revocation_lists_name_each_serial_once() {
+    let head = "bauta/v1/revocation-list\ntrust-domain: example.org\nname: desk\nversion: 1\nexpires: 2026-11-22T00:00:00Z\n\n";
+    let list = |serials: &str| read(&format!("{head}{{\"serials\": [{serials}]}}\n"));
+    list("").unwrap();
+    let (_, Body::RevocationList(two)) = list("\"01\", \"0200\"").unwrap() else {
+        panic!("a list");
+    };
+    let (_, Body::RevocationList(three)) = list("\"01\", \"0200\", \"03\"").unwrap() else {
+        panic!("a list");
+    };
+    assert!(three.extends(&two) && three.extends(&three) && !two.extends(&three));
+    for bad in ["\"01\", \"01\"", "\"00\"", "\"0001\"", "\"\"", "\"0A\"", "1"] {
+        assert!(list(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn tombstones_retire_names_only() {
+    let text = |kind: &str| {
+        format!(
+            "bauta/v1/tombstone\ntrust-domain: example.org\nname: old\nversion: 1\nexpires: 2026-11-22T00:00:00Z\n\n{{\"retires\": \"{kind}\", \"reason\": \"test\"}}\n"
+        )
+    };
+    read(&text("policy")).unwrap();
+    for kind in ["authority", "revocation-list", "parameters", "tombstone"] {
+        assert_eq!(
+            read(&text(kind)).err(),
+            Some(FileError::Tombstone(Kind::parse(kind).unwrap()))
+        );
+    }
+}
