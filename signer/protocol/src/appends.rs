@@ -1,0 +1,287 @@
+//! Heads: each node is sent the entries from where it is, and the cosignatures are gathered until the policy is
+//! satisfied.
+
+use bauta_log::{Head, NoteSignature, SignedCheckpoint};
+
+use crate::{
+    coordinator::{Archive, Coordinator, CoordinatorOutput, Event},
+    messages::{
+        Append, Code, Cosigned, MAX_ENTRIES, OBJECT_PART, Object, ObjectWanted, Received, Refused, ToNode,
+    },
+};
+
+/// How many bytes of entries travel in one message.
+const APPEND_BYTES: usize = 1 << 20;
+/// How far behind a node may be before it is led there in steps.
+const STEP: u64 = 4096;
+
+/// The head that is being cosigned.
+pub(crate) struct Target {
+    signed: SignedCheckpoint,
+    note: Vec<u8>,
+    head: Head,
+    have: Vec<String>,
+    complete: bool,
+    impossible: bool,
+    report: u64,
+}
+
+impl Target {
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        (!self.complete).then_some(self.report)
+    }
+}
+
+impl Coordinator {
+    /// A new head, staged and locked by the sequencer, signed by the log: bring it to all nodes. It takes the place of
+    /// the one before, whose entries it has.
+    pub fn propose(&mut self, now: u64, archive: &dyn Archive, signed: SignedCheckpoint) -> CoordinatorOutput {
+        let mut output = CoordinatorOutput::default();
+        let head = signed.checkpoint().head();
+        let same = self.target.as_ref().is_some_and(|target| target.head == head);
+        if !same {
+            self.target = Some(Target {
+                note: signed.to_bytes(),
+                signed,
+                head,
+                have: Vec::new(),
+                complete: false,
+                impossible: false,
+                report: now.saturating_add(self.patience.quorum),
+            });
+        }
+        let nodes: Vec<String> = self.peers.keys().cloned().collect();
+        for node in nodes {
+            self.feed(now, archive, &node, &mut output);
+        }
+        output
+    }
+
+    /// The sequencer went back: this head is driven no more.
+    pub fn retract(&mut self) {
+        self.target = None;
+    }
+
+    /// Sends a node what it needs next, unless something is under way.
+    pub(crate) fn feed(&mut self, now: u64, archive: &dyn Archive, node: &str, output: &mut CoordinatorOutput) {
+        let Some(target) = &self.target else { return };
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        let current = (target.head.size, target.head.root);
+        let busy = peer.resend.is_some_and(|at| at > now);
+        if peer.hello.is_none() || busy || peer.refuses == Some(current) || target.has(node) {
+            return;
+        }
+        if peer.size > target.head.size {
+            // It cosigned more than is proposed; it may catch up with itself when the log does.
+            return;
+        }
+        let far = target.head.size.saturating_sub(peer.size) > STEP;
+        let step = far
+            .then(|| archive.checkpoint_between(peer.size, peer.size + STEP))
+            .flatten()
+            .and_then(|note| SignedCheckpoint::parse(&note).ok().map(|signed| (signed, note)))
+            .filter(|(signed, _)| {
+                let size = signed.checkpoint().head().size;
+                size > peer.size && size < target.head.size
+            });
+        let (size, note) = match step {
+            Some((signed, note)) => (signed.checkpoint().head().size, note),
+            None => (target.head.size, target.note.clone()),
+        };
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let mut index = peer.next.min(size);
+        let first = index;
+        while index < size && entries.len() < MAX_ENTRIES {
+            let Some(entry) = archive.entry(index) else { break };
+            bytes += entry.len();
+            if bytes > APPEND_BYTES && !entries.is_empty() {
+                break;
+            }
+            entries.push(entry.into());
+            index += 1;
+        }
+        peer.resend = Some(now.saturating_add(self.patience.append));
+        output.to(
+            node,
+            ToNode::Append(Append {
+                first,
+                entries,
+                objects: Vec::new(),
+                checkpoint: note.into(),
+            }),
+        );
+    }
+
+    pub(crate) fn received(
+        &mut self,
+        now: u64,
+        archive: &dyn Archive,
+        node: &str,
+        received: &Received,
+        output: &mut CoordinatorOutput,
+    ) {
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.next = received.next;
+            peer.resend = None;
+        }
+        self.feed(now, archive, node, output);
+    }
+
+    pub(crate) fn cosigned(
+        &mut self,
+        now: u64,
+        archive: &dyn Archive,
+        node: &str,
+        cosigned: &Cosigned,
+        output: &mut CoordinatorOutput,
+    ) {
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.resend = None;
+            peer.size = peer.size.max(cosigned.size);
+            peer.next = peer.size;
+        }
+        if let Some(target) = &mut self.target
+            && target.head.size == cosigned.size
+            && !target.has(node)
+        {
+            let line = cosigned.line.as_slice();
+            let signer = self.membership.signers.iter().find(|signer| signer.name == node);
+            let verified = NoteSignature::from_bytes(line.strip_suffix(b"\n").unwrap_or(line))
+                .ok()
+                .filter(|line| {
+                    signer.is_some_and(|s| s.cosignature.verify(target.signed.checkpoint(), line).is_ok())
+                });
+            match verified {
+                Some(line) => {
+                    target.signed.add(line);
+                    target.have.push(node.into());
+                    if !target.complete
+                        && let Ok(checkpoint) = self.membership.policy.check(&target.signed)
+                    {
+                        target.complete = true;
+                        output.events.push(Event::Quorum(checkpoint));
+                    }
+                }
+                None => {
+                    if let Some(peer) = self.peers.get_mut(node) {
+                        peer.refuses = Some((target.head.size, target.head.root));
+                        peer.strikes += 1;
+                    }
+                    output.culprit(node, "a cosignature that does not verify");
+                }
+            }
+        }
+        self.feed(now, archive, node, output);
+    }
+
+    pub(crate) fn object_wanted(
+        &mut self,
+        now: u64,
+        archive: &dyn Archive,
+        node: &str,
+        wanted: &ObjectWanted,
+        output: &mut CoordinatorOutput,
+    ) {
+        let Some(object) = archive.object(&wanted.digest) else { return };
+        let start = usize::try_from(wanted.offset).unwrap_or(usize::MAX).min(object.len());
+        let end = start.saturating_add(OBJECT_PART).min(object.len());
+        let bytes = object.get(start..end).unwrap_or_default().to_vec();
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.resend = Some(now.saturating_add(self.patience.append));
+        }
+        output.to(
+            node,
+            ToNode::Object(Object {
+                digest: wanted.digest,
+                length: object.len() as u64,
+                offset: wanted.offset,
+                bytes: bytes.into(),
+            }),
+        );
+    }
+
+    pub(crate) fn append_refused(
+        &mut self,
+        now: u64,
+        node: &str,
+        size: u64,
+        refused: Refused,
+        output: &mut CoordinatorOutput,
+    ) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        // What it staged is gone; it goes on from what it cosigned.
+        peer.next = peer.size;
+        let target = self.target.as_mut().filter(|target| target.head.size == size);
+        let for_good = match refused.code {
+            Code::LogSignature | Code::Forked | Code::WrongRoot | Code::InvalidEntry => true,
+            Code::GoesBack | Code::Malformed | Code::Behind => {
+                // It is elsewhere than was thought.
+                peer.resend = None;
+                peer.hello = None;
+                output.to(node, ToNode::Ping);
+                false
+            }
+            // The clock goes on, a token comes back: the next deadline tries again.
+            _ => {
+                peer.resend = Some(now.saturating_add(self.patience.append));
+                false
+            }
+        };
+        if for_good && let Some(target) = target {
+            peer.resend = None;
+            peer.refuses = Some((target.head.size, target.head.root));
+            let current = peer.refuses;
+            let willing = self
+                .membership
+                .signers
+                .iter()
+                .filter(|signer| self.peers.get(&signer.name).is_none_or(|peer| peer.refuses != current));
+            // Whoever might still cosign, does so in thought: is the policy satisfiable?
+            let quorum = self.membership.quorum;
+            if willing.count() < quorum && !target.complete && !target.impossible {
+                target.impossible = true;
+                output.events.push(Event::HeadImpossible { size });
+            }
+        }
+        output.events.push(Event::HeadRefused {
+            node: node.into(),
+            size,
+            code: refused.code,
+            reason: refused.reason,
+        });
+    }
+
+    pub(crate) fn tick_appends(&mut self, now: u64, archive: &dyn Archive, output: &mut CoordinatorOutput) {
+        let late: Vec<String> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.hello.is_some() && peer.resend.is_some_and(|at| at <= now))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for node in late {
+            if let Some(peer) = self.peers.get_mut(&node) {
+                peer.resend = None;
+                peer.next = peer.size;
+            }
+            self.feed(now, archive, &node, output);
+        }
+        if let Some(target) = &mut self.target
+            && !target.complete
+            && target.report <= now
+        {
+            target.report = now.saturating_add(self.patience.quorum);
+            output.events.push(Event::QuorumMissing {
+                size: target.head.size,
+                have: target.have.clone(),
+                retry_after: self.patience.retry_after,
+            });
+        }
+    }
+}
+
+impl Target {
+    fn has(&self, node: &str) -> bool {
+        self.have.iter().any(|name| name == node)
+    }
+}

@@ -1,0 +1,405 @@
+//! The coordinator: drives the signers from where each of them is. It is trusted for liveness only; every node checks
+//! for itself, and nothing that the coordinator forgets or invents makes a signature for an entry that is not logged.
+//!
+//! It is a state machine like a node, and keeps nothing that a restart loses for good: nodes say where they are, and
+//! offer their nonces again. Heads are in `appends`, signatures in `sessions`, keys in `generation`.
+//!
+//! Times here are Unix *milliseconds*: its deadlines are shorter than a second.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bauta_log::{CosignatureVerifier, CosignedCheckpoint, LogPolicy};
+use rand_core::{CryptoRng, RngCore};
+
+use crate::{
+    appends::Target,
+    frost_scheme,
+    generation::Generation,
+    keys::PublicShares,
+    messages::{
+        Code, Commitment, Digest, DkgRun, GroupKey, Hello, MAX_COMMITMENTS, NonceCommitments, Slot,
+        Subject, ToCoordinator, ToNode,
+    },
+    rulebook::Objects,
+    sessions::Task,
+};
+
+/// How patient the coordinator is, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Until entries are sent to a silent node again.
+    pub append: u64,
+    /// Until a head without its quorum is reported.
+    pub quorum: u64,
+    /// Until a silent signer is replaced.
+    pub share: u64,
+    /// Until a key-generation message is sent again.
+    pub generation: u64,
+    /// What callers are told to wait before they ask again.
+    pub retry_after: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            append: 5_000,
+            quorum: 5_000,
+            share: 2_000,
+            generation: 5_000,
+            retry_after: 5_000,
+        }
+    }
+}
+
+/// A signer, as the coordinator knows it.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// Its name in `authority`.
+    pub name: String,
+    /// Its cosignature key.
+    pub cosignature: CosignatureVerifier,
+}
+
+/// Who signs, as the newest authority says.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    /// All signers.
+    pub signers: Vec<Signer>,
+    /// The log's key, the signers' and the quorum.
+    pub policy: LogPolicy,
+    /// How many cosignatures the policy asks for: tells when a head can no longer have them.
+    pub quorum: usize,
+    /// CA keys in force.
+    pub keys: Vec<PublicShares>,
+}
+
+/// The service's log, as far as the coordinator reads it.
+pub trait Archive: Objects {
+    /// The entry at `index`.
+    fn entry(&self, index: u64) -> Option<Vec<u8>>;
+
+    /// A checkpoint note of this log, signed by its key, of a size above `after` and not above `limit`; the larger the
+    /// better. It lets a node that is far behind catch up in steps. Any prefix of the log will do: the log may sign one
+    /// for the purpose.
+    fn checkpoint_between(&self, after: u64, limit: u64) -> Option<Vec<u8>>;
+}
+
+/// What the caller learns.
+#[derive(Debug)]
+pub enum Event {
+    /// The head has its quorum: it may be published.
+    Quorum(CosignedCheckpoint),
+    /// The head has no quorum yet. It is driven on; callers answer 503 and Retry-After.
+    QuorumMissing {
+        /// The head's size.
+        size: u64,
+        /// Who cosigned.
+        have: Vec<String>,
+        /// Milliseconds.
+        retry_after: u64,
+    },
+    /// A node will not cosign this head.
+    HeadRefused {
+        /// The node.
+        node: String,
+        /// The head's size.
+        size: u64,
+        /// Which rule.
+        code: Code,
+        /// In its words.
+        reason: String,
+    },
+    /// So many nodes refuse this head that it will never have its quorum: go back to the last head that has one.
+    HeadImpossible {
+        /// The head's size.
+        size: u64,
+    },
+    /// A signature, verified strictly under the group key.
+    Signed {
+        /// The caller's number for the task.
+        task: u64,
+        /// RFC 8032.
+        signature: [u8; 64],
+    },
+    /// Too few signers are there with nonces. The task waits; callers answer 503 and Retry-After.
+    SignersMissing {
+        /// The caller's number for the task.
+        task: u64,
+        /// How many could sign.
+        available: usize,
+        /// How many must.
+        needed: usize,
+        /// Milliseconds.
+        retry_after: u64,
+    },
+    /// So many signers refuse that the task will never be done.
+    SignRefused {
+        /// The caller's number for the task.
+        task: u64,
+        /// Which rule the last of them named.
+        code: Code,
+        /// In its words.
+        reason: String,
+    },
+    /// The task's deadline went by: the entry has lapsed.
+    Lapsed {
+        /// The caller's number for the task.
+        task: u64,
+    },
+    /// A node did what no honest node does.
+    Culprit {
+        /// The node.
+        node: String,
+        /// What.
+        what: String,
+    },
+    /// A key is made, and all participants signed the authority file that says so. It is to be logged.
+    KeyAgreed {
+        /// Which run.
+        run: DkgRun,
+        /// The key.
+        group_key: GroupKey,
+        /// The authority file's text.
+        text: String,
+        /// Each participant's signature over it.
+        signatures: BTreeMap<String, [u8; 64]>,
+    },
+    /// Key generation waits for these participants; all of them must take part.
+    GenerationWaits {
+        /// Which run.
+        run: DkgRun,
+        /// For whom.
+        missing: Vec<String>,
+    },
+    /// Key generation ended without a key. It may be started again.
+    GenerationFailed {
+        /// Which run.
+        run: DkgRun,
+        /// Who said so.
+        node: String,
+        /// Which rule.
+        code: Code,
+        /// In its words.
+        reason: String,
+    },
+    /// A node's answer about something that is no longer under way.
+    Refused {
+        /// The node.
+        node: String,
+        /// About what.
+        subject: Subject,
+        /// Which rule.
+        code: Code,
+        /// In its words.
+        reason: String,
+    },
+}
+
+/// What the shell does next: send, then tell. Nothing here needs to be durable first.
+#[derive(Debug, Default)]
+pub struct CoordinatorOutput {
+    /// To whom, what.
+    pub send: Vec<(String, ToNode)>,
+    /// For the caller.
+    pub events: Vec<Event>,
+}
+
+impl CoordinatorOutput {
+    pub(crate) fn to(&mut self, node: &str, message: ToNode) {
+        self.send.push((node.into(), message));
+    }
+
+    pub(crate) fn culprit(&mut self, node: &str, what: impl ToString) {
+        self.events.push(Event::Culprit {
+            node: node.into(),
+            what: what.to_string(),
+        });
+    }
+}
+
+/// A node as the coordinator sees it. A node that is not connected has none of this.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    /// Where it said it is; `None` until its first Hello.
+    pub(crate) hello: Option<Hello>,
+    /// Size of the log that it cosigned.
+    pub(crate) size: u64,
+    /// Index of the entry that it wants next.
+    pub(crate) next: u64,
+    /// When what was sent last is sent again; `None`: nothing is under way.
+    pub(crate) resend: Option<u64>,
+    /// The head that it will not cosign.
+    pub(crate) refuses: Option<(u64, Digest)>,
+    /// Nonces that it offered and that nobody used.
+    pub(crate) pool: BTreeMap<GroupKey, VecDeque<(Slot, Commitment)>>,
+    /// Bad shares and silences, so that others are asked first.
+    pub(crate) strikes: u32,
+}
+
+/// The most nonces that are kept per node and key.
+const MAX_POOL: usize = 1024;
+
+/// The coordinator as a state machine.
+pub struct Coordinator {
+    pub(crate) membership: Membership,
+    pub(crate) patience: Patience,
+    pub(crate) peers: BTreeMap<String, Peer>,
+    pub(crate) target: Option<Target>,
+    pub(crate) tasks: BTreeMap<u64, Task>,
+    pub(crate) generation: Option<Generation>,
+}
+
+impl Coordinator {
+    /// A coordinator of these signers. It begins to know nodes when they connect.
+    pub fn new(membership: Membership, patience: Patience) -> Self {
+        Self {
+            membership,
+            patience,
+            peers: BTreeMap::new(),
+            target: None,
+            tasks: BTreeMap::new(),
+            generation: None,
+        }
+    }
+
+    /// After an authority entry: who signs now. Connections of nodes that are no signers any more are the shell's to end.
+    pub fn set_membership(&mut self, membership: Membership) {
+        self.membership = membership;
+        let signers = &self.membership.signers;
+        self.peers.retain(|name, _| signers.iter().any(|signer| signer.name == *name));
+    }
+
+    /// Who signs now.
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Nodes that are connected, with the size that each has cosigned.
+    pub fn connected_nodes(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.peers.iter().map(|(name, peer)| (name.as_str(), peer.size))
+    }
+
+    /// A node's stream is up. The transport has authenticated it.
+    pub fn connected(&mut self, now: u64, node: &str) -> CoordinatorOutput {
+        let mut output = CoordinatorOutput::default();
+        if self.membership.signers.iter().any(|signer| signer.name == node) {
+            let peer = Peer {
+                resend: Some(now.saturating_add(self.patience.append)),
+                ..Peer::default()
+            };
+            self.peers.insert(node.into(), peer);
+            output.to(node, ToNode::Ping);
+        }
+        output
+    }
+
+    /// A node's stream is down. Sessions that wait for it go on without it.
+    pub fn disconnected<R: RngCore + CryptoRng>(&mut self, now: u64, rng: &mut R, node: &str) -> CoordinatorOutput {
+        let mut output = CoordinatorOutput::default();
+        self.peers.remove(node);
+        self.replace_silent(now, rng, Some(node), &mut output);
+        output
+    }
+
+    /// One message from a node; `node` is whom the transport authenticated.
+    pub fn handle<R: RngCore + CryptoRng>(
+        &mut self,
+        now: u64,
+        rng: &mut R,
+        archive: &dyn Archive,
+        node: &str,
+        message: ToCoordinator,
+    ) -> CoordinatorOutput {
+        let mut output = CoordinatorOutput::default();
+        if !self.peers.contains_key(node) {
+            return output;
+        }
+        match message {
+            ToCoordinator::Hello(hello) => self.hello(now, archive, node, hello, &mut output),
+            ToCoordinator::Received(received) => self.received(now, archive, node, &received, &mut output),
+            ToCoordinator::Cosigned(cosigned) => self.cosigned(now, archive, node, &cosigned, &mut output),
+            ToCoordinator::ObjectWanted(wanted) => self.object_wanted(now, archive, node, &wanted, &mut output),
+            ToCoordinator::DkgRound1(round1) => self.dkg_round1(now, node, round1, &mut output),
+            ToCoordinator::DkgRound2(round2) => self.dkg_round2(now, node, round2, &mut output),
+            ToCoordinator::DkgAgreement(agreement) => self.dkg_agreement(node, agreement, &mut output),
+            ToCoordinator::Nonces(nonces) => self.nonces(node, &nonces),
+            ToCoordinator::Share(share) => self.share(now, rng, node, &share, &mut output),
+            ToCoordinator::Refused(refused) => match refused.subject {
+                Subject::Append(size) => self.append_refused(now, node, size, refused, &mut output),
+                Subject::Session(session) => self.session_refused(now, rng, node, session, refused, &mut output),
+                Subject::Dkg(run) => self.dkg_refused(now, rng, node, run, refused, &mut output),
+                subject @ (Subject::Frame | Subject::Object(_)) => output.events.push(Event::Refused {
+                    node: node.into(),
+                    subject,
+                    code: refused.code,
+                    reason: refused.reason,
+                }),
+            },
+        }
+        self.start_waiting(now, rng, &mut output);
+        output
+    }
+
+    /// To be called when time has passed: at [`Self::next_deadline`], or some times a second.
+    pub fn tick<R: RngCore + CryptoRng>(&mut self, now: u64, rng: &mut R, archive: &dyn Archive) -> CoordinatorOutput {
+        let mut output = CoordinatorOutput::default();
+        for (name, peer) in &mut self.peers {
+            if peer.hello.is_none() && peer.resend.is_some_and(|at| at <= now) {
+                peer.resend = Some(now.saturating_add(self.patience.append));
+                output.to(name, ToNode::Ping);
+            }
+        }
+        self.tick_appends(now, archive, &mut output);
+        self.tick_generation(now, &mut output);
+        self.replace_silent(now, rng, None, &mut output);
+        self.start_waiting(now, rng, &mut output);
+        output
+    }
+
+    /// When [`Self::tick`] has something to do next.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let peers = self.peers.values().filter_map(|peer| peer.resend);
+        let target = self.target.as_ref().and_then(Target::deadline);
+        let tasks = self.tasks.values().map(Task::deadline);
+        let generation = self.generation.as_ref().map(Generation::deadline);
+        peers.chain(target).chain(tasks).chain(generation).min()
+    }
+
+    fn hello(&mut self, now: u64, archive: &dyn Archive, node: &str, hello: Hello, output: &mut CoordinatorOutput) {
+        if hello.name != node {
+            return output.culprit(node, format!("calls itself {}", hello.name));
+        }
+        if let Some(peer) = self.peers.get_mut(node) {
+            if peer.hello.as_ref().is_none_or(|before| before.boot != hello.boot) {
+                // Its memory is new, and the old nonces went with the old one.
+                peer.pool.clear();
+                peer.refuses = None;
+            }
+            peer.size = hello.size;
+            peer.next = hello.size;
+            peer.resend = None;
+            peer.hello = Some(hello);
+        }
+        self.feed(now, archive, node, output);
+        self.resume_generation(node, output);
+    }
+
+    fn nonces(&mut self, node: &str, nonces: &NonceCommitments) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        if peer.hello.as_ref().is_none_or(|hello| hello.boot != nonces.boot) {
+            return;
+        }
+        let pool = peer.pool.entry(nonces.group_key).or_default();
+        for offered in nonces.commitments.iter().take(MAX_COMMITMENTS) {
+            let slot = Slot {
+                boot: nonces.boot,
+                number: offered.number,
+            };
+            // Offered twice is one nonce; a malformed one would stop a session.
+            let known = pool.iter().any(|(known, _)| *known == slot);
+            if !known && pool.len() < MAX_POOL && frost_scheme::is_sound(&offered.commitment) {
+                pool.push_back((slot, offered.commitment));
+            }
+        }
+    }
+}

@@ -1,0 +1,658 @@
+//! What nodes and the coordinator say to each other: [`ToNode`] and [`ToCoordinator`], in RFC 8446's presentation
+//! language. A frame is one version byte and one message; nothing may follow it.
+//!
+//! Every list and byte string is bounded by the frame ([`MAX_FRAME`]), and each field again by its own bound here, so
+//! that a peer cannot make the other hold more than a message is worth. The transport (one mutually authenticated
+//! stream per node) says who is speaking: names inside messages are claims that are checked against it.
+
+use thiserror::Error;
+use tls_codec::{
+    DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize, VLBytes,
+};
+
+/// SHA-256.
+pub type Digest = [u8; 32];
+
+/// The protocol's version: the first byte of every frame.
+pub const VERSION: u8 = 1;
+/// The longest frame, in bytes; the transport's message limit must not be below it.
+pub const MAX_FRAME: usize = 4 << 20;
+/// The longest log entry (DESIGN section 4).
+pub const MAX_ENTRY: usize = 65_535;
+/// How many bytes of an object travel in one [`Object`] message.
+pub const OBJECT_PART: usize = 1 << 20;
+/// The longest object a node fetches.
+pub const MAX_OBJECT: u64 = 128 << 20;
+/// The most entries in one [`Append`].
+pub const MAX_ENTRIES: usize = 4096;
+/// The longest signer name.
+pub const MAX_NAME: usize = 128;
+/// The most signers of a CA.
+pub const MAX_SIGNERS: usize = 64;
+/// The most nonce commitments in one [`NonceCommitments`].
+pub const MAX_COMMITMENTS: usize = 256;
+/// The longest checkpoint, tlog-proof, CSR, list of openings or signing payload.
+pub const MAX_PART: usize = 256 << 10;
+
+/// Why a frame was refused.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Longer than [`MAX_FRAME`].
+    #[error("a frame of {0} bytes is longer than {MAX_FRAME}")]
+    TooLong(usize),
+    /// Another protocol version.
+    #[error("protocol version {0}, this program speaks version {VERSION}: upgrade the older side")]
+    Version(u8),
+    /// Not a message, or something follows it.
+    #[error("not a message of this protocol: {0}")]
+    Malformed(String),
+    /// A field beyond its bound.
+    #[error("{field} is beyond its bound")]
+    Bound {
+        /// Which field.
+        field: &'static str,
+    },
+}
+
+/// A message that fits in a frame.
+pub trait Message: Sized + Serialize + DeserializeBytes {
+    /// Checks the bounds of each field.
+    fn check(&self) -> Result<(), DecodeError>;
+
+    /// The frame: version, then the message.
+    fn encode(&self) -> Result<Vec<u8>, DecodeError> {
+        self.check()?;
+        let mut frame = vec![VERSION];
+        self.tls_serialize(&mut frame)
+            .map_err(|e| DecodeError::Malformed(e.to_string()))?;
+        if frame.len() > MAX_FRAME {
+            return Err(DecodeError::TooLong(frame.len()));
+        }
+        Ok(frame)
+    }
+
+    /// Reads a frame: version, length, bounds; trailing bytes are refused.
+    fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
+        if frame.len() > MAX_FRAME {
+            return Err(DecodeError::TooLong(frame.len()));
+        }
+        let (version, body) = frame
+            .split_first()
+            .ok_or_else(|| DecodeError::Malformed("empty frame".into()))?;
+        if *version != VERSION {
+            return Err(DecodeError::Version(*version));
+        }
+        let message = Self::tls_deserialize_exact_bytes(body)
+            .map_err(|e| DecodeError::Malformed(e.to_string()))?;
+        message.check()?;
+        Ok(message)
+    }
+}
+
+/// From the coordinator to one node.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+#[repr(u8)]
+pub enum ToNode {
+    /// "Say where you are": answered by [`ToCoordinator::Hello`] and all unspent commitments.
+    #[tls_codec(discriminant = 1)]
+    Ping,
+    /// Entries, and the checkpoint that covers them.
+    #[tls_codec(discriminant = 2)]
+    Append(Append),
+    /// A part of an object that the node wanted.
+    #[tls_codec(discriminant = 3)]
+    Object(Object),
+    /// Begin distributed key generation.
+    #[tls_codec(discriminant = 4)]
+    DkgStart(DkgStart),
+    /// Everybody's round 1.
+    #[tls_codec(discriminant = 5)]
+    DkgRound1s(DkgRound1s),
+    /// Everybody's round 2.
+    #[tls_codec(discriminant = 6)]
+    DkgRound2s(DkgRound2s),
+    /// Ask for a signature share.
+    #[tls_codec(discriminant = 7)]
+    Sign(SignRequest),
+}
+
+/// From one node to the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+#[repr(u8)]
+pub enum ToCoordinator {
+    /// Where the node is; sent first on every connection.
+    #[tls_codec(discriminant = 1)]
+    Hello(Hello),
+    /// Entries are held; more are needed to reach the checkpoint.
+    #[tls_codec(discriminant = 2)]
+    Received(Received),
+    /// A cosignature.
+    #[tls_codec(discriminant = 3)]
+    Cosigned(Cosigned),
+    /// An object that an entry names is not held here.
+    #[tls_codec(discriminant = 4)]
+    ObjectWanted(ObjectWanted),
+    /// This node's round 1.
+    #[tls_codec(discriminant = 5)]
+    DkgRound1(DkgRound1),
+    /// This node's round 2.
+    #[tls_codec(discriminant = 6)]
+    DkgRound2(DkgRound2),
+    /// The key is made, and this node agrees to the next authority file.
+    #[tls_codec(discriminant = 7)]
+    DkgAgreement(DkgAgreement),
+    /// Fresh nonce commitments.
+    #[tls_codec(discriminant = 8)]
+    Nonces(NonceCommitments),
+    /// A signature share.
+    #[tls_codec(discriminant = 9)]
+    Share(SignatureShare),
+    /// "No", and why.
+    #[tls_codec(discriminant = 10)]
+    Refused(Refused),
+}
+
+/// Entries from `first`, and a checkpoint signed by the log, of a size not below what the entries reach. While the
+/// entries do not reach it, the node holds them back and answers [`Received`].
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct Append {
+    /// Index of the first entry.
+    pub first: u64,
+    /// The entries, each at most [`MAX_ENTRY`] bytes.
+    pub entries: Vec<VLBytes>,
+    /// Small objects that the entries name, to save a round trip.
+    pub objects: Vec<VLBytes>,
+    /// The checkpoint: a signed note with the log's signature.
+    pub checkpoint: VLBytes,
+}
+
+/// A part of an object, at most [`OBJECT_PART`] bytes.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct Object {
+    /// SHA-256 of the whole.
+    pub digest: Digest,
+    /// Length of the whole.
+    pub length: u64,
+    /// Where this part begins.
+    pub offset: u64,
+    /// The part.
+    pub bytes: VLBytes,
+}
+
+/// Begin generating a key, for a key-generation file that is logged.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgStart {
+    /// Which run: a failed run is repeated under another random name, and nothing of it is mixed with another.
+    pub run: DkgRun,
+    /// C2SP tlog-proof of the entry that names the key-generation file, under q cosignatures.
+    pub proof: VLBytes,
+}
+
+/// One run of distributed key generation.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSerialize, TlsDeserializeBytes, TlsSize,
+)]
+pub struct DkgRun {
+    /// Digest of the key-generation file.
+    pub operation: Digest,
+    /// Index of its entry.
+    pub index: u64,
+    /// Random, chosen by the coordinator.
+    pub attempt: [u8; 16],
+}
+
+/// A node's first message of distributed key generation, signed by its approval key.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgRound1 {
+    /// Which run.
+    pub run: DkgRun,
+    /// The node.
+    pub name: String,
+    /// FROST round-1 package: commitments and proof of knowledge.
+    pub package: VLBytes,
+    /// X25519 key, made for this run alone, to which the others seal this node's shares.
+    pub sealing_key: [u8; 32],
+    /// Ed25519 by the node's approval key.
+    pub signature: [u8; 64],
+}
+
+/// All round-1 messages, one per participant.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgRound1s {
+    /// Which run.
+    pub run: DkgRun,
+    /// In order of name.
+    pub round1: Vec<DkgRound1>,
+}
+
+/// One secret share, sealed by HPKE so that the coordinator does not read it.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct SealedPackage {
+    /// For whom.
+    pub to: String,
+    /// HPKE encapsulated key.
+    pub encapsulated: VLBytes,
+    /// Sealed FROST round-2 package.
+    pub ciphertext: VLBytes,
+}
+
+/// A node's second message, signed by its approval key.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgRound2 {
+    /// Which run.
+    pub run: DkgRun,
+    /// The node.
+    pub name: String,
+    /// Echo: hash of all round-1 messages as this node saw them.
+    pub echo: Digest,
+    /// One sealed share for each other participant.
+    pub packages: Vec<SealedPackage>,
+    /// Ed25519 by the node's approval key, over all of the above.
+    pub signature: [u8; 64],
+}
+
+/// All round-2 messages, one per participant.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgRound2s {
+    /// Which run.
+    pub run: DkgRun,
+    /// In order of name.
+    pub round2: Vec<DkgRound2>,
+}
+
+/// A node's signature on the next authority file, which holds the new group key and verifying shares. It is given
+/// after the share is durable.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgAgreement {
+    /// Which run.
+    pub run: DkgRun,
+    /// The new group key.
+    pub group_key: [u8; 32],
+    /// The authority file's signed text, as every node computes it.
+    pub text: VLBytes,
+    /// Ed25519 by the node's approval key over `text`, which becomes a line of the signed note.
+    pub signature: [u8; 64],
+}
+
+/// Where a node is.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct Hello {
+    /// The node's name.
+    pub name: String,
+    /// Random at each start of the process: nonces of another boot are gone.
+    pub boot: [u8; 16],
+    /// Size of the log that it holds and cosigned.
+    pub size: u64,
+    /// Its root.
+    pub root: Digest,
+    /// Group keys that it holds a share of, in force or waiting for their authority entry.
+    pub keys: Vec<GroupKey>,
+}
+
+/// A group's Ed25519 public key.
+pub type GroupKey = [u8; 32];
+
+/// Entries up to `next` are held; not cosigned yet.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct Received {
+    /// Index of the entry that is wanted next.
+    pub next: u64,
+}
+
+/// A cosignature/v1 of one checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct Cosigned {
+    /// The checkpoint's size.
+    pub size: u64,
+    /// The checkpoint's root.
+    pub root: Digest,
+    /// The signed-note signature line, its newline included.
+    pub line: VLBytes,
+}
+
+/// "Send me this object from `offset` on."
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct ObjectWanted {
+    /// SHA-256 of the object.
+    pub digest: Digest,
+    /// From where.
+    pub offset: u64,
+}
+
+/// One FROST commitment pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct Commitment {
+    /// To the hiding nonce.
+    pub hiding: [u8; 32],
+    /// To the binding nonce.
+    pub binding: [u8; 32],
+}
+
+/// One nonce of one boot of a node: used once, then never again.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSerialize, TlsDeserializeBytes, TlsSize,
+)]
+pub struct Slot {
+    /// The boot it belongs to.
+    pub boot: [u8; 16],
+    /// Its number.
+    pub number: u64,
+}
+
+/// Commitments to nonces that the node holds in memory.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct NonceCommitments {
+    /// For which key.
+    pub group_key: GroupKey,
+    /// The boot they belong to.
+    pub boot: [u8; 16],
+    /// Each with its slot's number.
+    pub commitments: Vec<NumberedCommitment>,
+}
+
+/// A commitment and its slot's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct NumberedCommitment {
+    /// The slot's number.
+    pub number: u64,
+    /// The commitment.
+    pub commitment: Commitment,
+}
+
+/// Ask for a share of the certificate that one logged entry earns: an issuance, or a key operation that has a CA
+/// certificate signed.
+///
+/// `scheme`, `round` and `payload` belong to the signature scheme: FROST-Ed25519 is scheme 1, has one round, and its
+/// payload is a [`FrostPackage`]. A scheme of several rounds repeats the request with the same session and the next round.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct SignRequest {
+    /// Random; names this try.
+    pub session: [u8; 16],
+    /// Index of the entry.
+    pub index: u64,
+    /// C2SP tlog-proof of the entry, under q cosignatures.
+    pub proof: VLBytes,
+    /// The certificate signing request (DER), for an issuance.
+    pub csr: VLBytes,
+    /// The openings of disclosed attributes, as the statement crate encodes them.
+    pub openings: VLBytes,
+    /// Which key signs.
+    pub group_key: GroupKey,
+    /// SHA-256 of what is to be signed, as the coordinator computes it: a difference is told before a nonce is spent.
+    pub tbs_digest: Digest,
+    /// Signature scheme; 1 is FROST-Ed25519.
+    pub scheme: u8,
+    /// The scheme's round, from 1.
+    pub round: u8,
+    /// The scheme's message.
+    pub payload: VLBytes,
+}
+
+/// Payload of scheme 1: the commitments of all signers of this session.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct FrostPackage {
+    /// One per signer.
+    pub signers: Vec<FrostSigner>,
+}
+
+/// One signer of a session.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct FrostSigner {
+    /// The signer.
+    pub name: String,
+    /// The nonce it is to use.
+    pub slot: Slot,
+    /// The commitment to it.
+    pub commitment: Commitment,
+}
+
+/// A node's answer to one round of a session.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct SignatureShare {
+    /// The session.
+    pub session: [u8; 16],
+    /// The scheme's round.
+    pub round: u8,
+    /// The scheme's answer: for FROST-Ed25519 the share, 32 bytes.
+    pub payload: VLBytes,
+}
+
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+#[repr(u8)]
+pub enum Subject {
+    /// The frame itself.
+    #[tls_codec(discriminant = 1)]
+    Frame,
+    /// An append whose checkpoint has this size (0: it could not be read).
+    #[tls_codec(discriminant = 2)]
+    Append(u64),
+    /// An object.
+    #[tls_codec(discriminant = 3)]
+    Object(Digest),
+    /// A run of key generation.
+    #[tls_codec(discriminant = 4)]
+    Dkg(DkgRun),
+    /// A signing session.
+    #[tls_codec(discriminant = 5)]
+    Session([u8; 16]),
+}
+
+/// "No."
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct Refused {
+    /// About what.
+    pub subject: Subject,
+    /// Which rule.
+    pub code: Code,
+    /// In words, for the operator.
+    pub reason: String,
+}
+
+/// The rule that a refusal rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+#[repr(u8)]
+pub enum Code {
+    /// A message that cannot be read.
+    Malformed = 1,
+    /// The checkpoint does not bear the log's signature, or names another log.
+    LogSignature = 2,
+    /// A checkpoint below the node's own head: the log would go back.
+    GoesBack = 3,
+    /// Another root at a size that the node cosigned.
+    Forked = 4,
+    /// The entries do not hash to the checkpoint's root.
+    WrongRoot = 5,
+    /// An entry lies more than 120 s ahead of the node's clock.
+    Ahead = 6,
+    /// An entry other than an issuance is not valid.
+    InvalidEntry = 7,
+    /// The node does not hold the entries before these; see its [`Hello`].
+    Behind = 8,
+    /// The object is not what its digest says, or too long.
+    Object = 9,
+    /// No q cosignatures, or no inclusion.
+    NotLogged = 10,
+    /// The logged issuance is not valid.
+    InvalidIssuance = 11,
+    /// The entry's time is more than 120 s away from the node's clock.
+    OutsideClock = 12,
+    /// This entry already bound another TBS.
+    AnotherTbs = 13,
+    /// The TBS that the node computes is another than the coordinator's.
+    TbsDiffers = 14,
+    /// The nonce is spent, or of another boot.
+    NonceSpent = 15,
+    /// The node holds no share of this key, or the key is not in force.
+    NoKey = 16,
+    /// No such logged key operation, or it is of another kind, expired, or done.
+    Operation = 17,
+    /// A message of key generation out of turn.
+    OutOfTurn = 18,
+    /// A participant told others another round 1.
+    Equivocation = 19,
+    /// A participant's message of key generation is wrong; the reason names it.
+    Cheater = 20,
+    /// A signature scheme or round that this node does not know.
+    Scheme = 21,
+    /// The node's own key or store failed.
+    Internal = 22,
+}
+
+fn bound(ok: bool, field: &'static str) -> Result<(), DecodeError> {
+    if ok { Ok(()) } else { Err(DecodeError::Bound { field }) }
+}
+
+fn part(bytes: &VLBytes, field: &'static str) -> Result<(), DecodeError> {
+    bound(bytes.as_slice().len() <= MAX_PART, field)
+}
+
+fn name(name: &str) -> Result<(), DecodeError> {
+    bound(!name.is_empty() && name.len() <= MAX_NAME, "name")
+}
+
+impl Message for ToNode {
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Ping => Ok(()),
+            Self::Append(append) => {
+                bound(append.entries.len() <= MAX_ENTRIES, "entries")?;
+                bound(append.objects.len() <= MAX_ENTRIES, "objects")?;
+                for entry in &append.entries {
+                    bound(entry.as_slice().len() <= MAX_ENTRY, "entry")?;
+                }
+                part(&append.checkpoint, "checkpoint")
+            }
+            Self::Object(object) => {
+                bound(object.bytes.as_slice().len() <= OBJECT_PART, "object part")?;
+                bound(object.length <= MAX_OBJECT, "object")
+            }
+            Self::DkgStart(start) => part(&start.proof, "proof"),
+            Self::DkgRound1s(all) => {
+                bound(all.round1.len() <= MAX_SIGNERS, "participants")?;
+                all.round1.iter().try_for_each(DkgRound1::check)
+            }
+            Self::DkgRound2s(all) => {
+                bound(all.round2.len() <= MAX_SIGNERS, "participants")?;
+                all.round2.iter().try_for_each(DkgRound2::check)
+            }
+            Self::Sign(request) => {
+                part(&request.proof, "proof")?;
+                part(&request.csr, "CSR")?;
+                part(&request.openings, "openings")?;
+                part(&request.payload, "payload")
+            }
+        }
+    }
+}
+
+impl DkgRound1 {
+    fn check(&self) -> Result<(), DecodeError> {
+        name(&self.name)?;
+        part(&self.package, "round-1 package")
+    }
+}
+
+impl DkgRound2 {
+    fn check(&self) -> Result<(), DecodeError> {
+        name(&self.name)?;
+        bound(self.packages.len() <= MAX_SIGNERS, "participants")?;
+        self.packages.iter().try_for_each(|package| {
+            name(&package.to)?;
+            part(&package.encapsulated, "encapsulated key")?;
+            part(&package.ciphertext, "sealed package")
+        })
+    }
+}
+
+impl Message for ToCoordinator {
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Hello(hello) => {
+                name(&hello.name)?;
+                bound(hello.keys.len() <= MAX_SIGNERS, "keys")
+            }
+            Self::Received(_) | Self::ObjectWanted(_) => Ok(()),
+            Self::Cosigned(cosigned) => part(&cosigned.line, "signature line"),
+            Self::DkgRound1(round1) => round1.check(),
+            Self::DkgRound2(round2) => round2.check(),
+            Self::DkgAgreement(agreement) => part(&agreement.text, "authority text"),
+            Self::Nonces(nonces) => {
+                bound(nonces.commitments.len() <= MAX_COMMITMENTS, "commitments")
+            }
+            Self::Share(share) => part(&share.payload, "share"),
+            Self::Refused(refused) => bound(refused.reason.len() <= MAX_PART, "reason"),
+        }
+    }
+}
+
+impl FrostPackage {
+    /// The payload of a [`SignRequest`].
+    pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
+        self.tls_serialize_detached()
+            .map_err(|e| DecodeError::Malformed(e.to_string()))
+    }
+
+    /// Reads a payload; trailing bytes are refused.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let package = Self::tls_deserialize_exact_bytes(bytes)
+            .map_err(|e| DecodeError::Malformed(e.to_string()))?;
+        bound(package.signers.len() <= MAX_SIGNERS, "signers")?;
+        package.signers.iter().try_for_each(|s| name(&s.name))?;
+        Ok(package)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(entry: usize) -> ToNode {
+        ToNode::Append(Append {
+            first: 7,
+            entries: vec![vec![1; entry].into()],
+            objects: vec![],
+            checkpoint: b"checkpoint".to_vec().into(),
+        })
+    }
+
+    #[test]
+    fn a_frame_comes_back_and_nothing_may_follow_it() {
+        let frame = append(9).encode().unwrap();
+        assert_eq!(ToNode::decode(&frame).unwrap(), append(9));
+        let mut longer = frame.clone();
+        longer.push(0);
+        assert!(matches!(ToNode::decode(&longer), Err(DecodeError::Malformed(_))));
+        for cut in 0..frame.len() {
+            assert!(ToNode::decode(&frame[..cut]).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let mut frame = append(9).encode().unwrap();
+        frame[0] = 2;
+        assert_eq!(ToNode::decode(&frame), Err(DecodeError::Version(2)));
+    }
+
+    #[test]
+    fn bounds_hold_for_writer_and_reader() {
+        assert_eq!(
+            append(MAX_ENTRY + 1).encode(),
+            Err(DecodeError::Bound { field: "entry" })
+        );
+        let mut frame = vec![VERSION];
+        append(MAX_ENTRY + 1).tls_serialize(&mut frame).unwrap();
+        assert_eq!(ToNode::decode(&frame), Err(DecodeError::Bound { field: "entry" }));
+        assert_eq!(
+            ToNode::decode(&vec![VERSION; MAX_FRAME + 1]),
+            Err(DecodeError::TooLong(MAX_FRAME + 1))
+        );
+    }
+
+    #[test]
+    fn a_length_that_lies_is_refused() {
+        // A vector that announces 2^30 bytes in a frame of nine.
+        assert!(ToCoordinator::decode(&[VERSION, 8, 0xbf, 0xff, 0xff, 0xff, 0, 0, 0]).is_err());
+    }
+}

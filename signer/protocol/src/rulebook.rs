@@ -1,0 +1,146 @@
+//! What the protocol asks of the rules: which entries are valid, who the signers are, what is to be signed. The
+//! answers are functions of the log alone, so that honest nodes never differ; clocks stay outside, with the node.
+
+use bauta_log::{LogPolicy, LoggedEntry};
+use thiserror::Error;
+
+use crate::{
+    dkg::Participants,
+    keys::PublicShares,
+    messages::{Digest, GroupKey, Slot},
+};
+
+/// The objects that entries name, by SHA-256.
+pub trait Objects {
+    /// The object, if it is held.
+    fn object(&self, digest: &Digest) -> Option<Vec<u8>>;
+}
+
+/// What a node's store answers.
+pub trait Store: Objects {
+    /// The entry at `index`, if it is held.
+    fn entry(&self, index: u64) -> Option<Vec<u8>>;
+    /// The TBS digest that this entry is bound to ([`crate::node::Record::Bound`]).
+    fn bound(&self, index: u64) -> Option<Digest>;
+    /// Is this nonce recorded as spent ([`crate::node::Record::Burnt`])?
+    fn burnt(&self, group_key: &GroupKey, slot: &Slot) -> bool;
+}
+
+/// How an entry was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruling {
+    /// A valid issuance, of this time (Unix seconds).
+    ValidIssuance {
+        /// The entry's time.
+        time: u64,
+    },
+    /// An issuance that earns no share; it stays in the log and halts nothing.
+    InvalidIssuance {
+        /// Why.
+        reason: String,
+    },
+    /// A valid entry of another kind.
+    Other,
+}
+
+/// Why entries cannot be appended.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum ExtendError {
+    /// Objects that the entries name are not held.
+    #[error("{} objects that the entries name are missing", .0.len())]
+    Missing(Vec<Digest>),
+    /// An entry other than an issuance is not valid: no head that holds it is cosigned.
+    #[error("entry {index} is not valid: {reason}")]
+    Invalid {
+        /// Which entry.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why nothing is signed for an entry.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum RuleError {
+    /// The entry earns no certificate.
+    #[error("entry {index} earns no certificate: {reason}")]
+    Earns {
+        /// Which entry.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+    /// What travels beside the entry (CSR, openings) does not belong to it.
+    #[error("what came with entry {index} does not belong to it: {reason}")]
+    Beside {
+        /// Which entry.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+    /// No such key operation.
+    #[error("no key operation of this kind at entry {index}: {reason}")]
+    Operation {
+        /// Which entry.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What is signed for an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToBeSigned {
+    /// DER of the TBSCertificate.
+    pub tbs: Vec<u8>,
+    /// The entry's time, where it is bound to the clock (an issuance); a key operation is not.
+    pub time: Option<u64>,
+}
+
+/// What is asked beside an entry.
+#[derive(Debug, Clone, Copy)]
+pub struct CertificateRequest<'a> {
+    /// The CSR (DER); empty for a key operation.
+    pub csr: &'a [u8],
+    /// The openings, encoded; empty for a key operation or where nothing is disclosed.
+    pub openings: &'a [u8],
+    /// The key that is to sign.
+    pub group_key: GroupKey,
+    /// Unix seconds: whether a key operation has expired.
+    pub now: u64,
+}
+
+/// The rules of the log: the state that its entries give, and the questions that a node asks of it.
+pub trait Rulebook {
+    /// Appends `entries` in order: all of them, or none. An invalid issuance is appended; any other invalid entry, or
+    /// a missing object, leaves the rulebook as it was.
+    fn extend(&mut self, entries: &[Vec<u8>], objects: &dyn Objects) -> Result<Vec<Ruling>, ExtendError>;
+
+    /// How many entries have been appended.
+    fn size(&self) -> u64;
+
+    /// The time that an entry claims (Unix seconds), if its kind bears one; asked before it is judged.
+    fn claimed_time(&self, entry: &[u8]) -> Option<u64>;
+
+    /// Whose cosignatures a proof of the entry `index` needs. `None` while no authority is logged.
+    fn log_policy(&self, index: u64) -> Option<LogPolicy>;
+
+    /// Public sides of all CA keys in force.
+    fn keys(&self) -> Vec<PublicShares>;
+
+    /// Who takes part in the key generation that entry `index` logs, if it is one, unexpired at `now`, and its key is
+    /// not made yet.
+    fn key_generation(&self, index: u64, operation: &Digest, now: u64) -> Result<Participants, RuleError>;
+
+    /// The text of the authority file that records the key just made: the one in force, and the key.
+    fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError>;
+
+    /// What is to be signed for a logged entry: the certificate that a valid issuance earns (its CSR and openings
+    /// checked), or the CA certificate that a key operation orders.
+    fn to_be_signed(
+        &self,
+        index: u64,
+        logged: &LoggedEntry,
+        request: &CertificateRequest<'_>,
+    ) -> Result<ToBeSigned, RuleError>;
+}
