@@ -154,7 +154,7 @@ impl Pedersen {
 
 /// A base that is multiplied often, with or without a table of its multiples. With a table of signed windows of w bits a
 /// multiplication is ⌈255/w⌉ additions and no doubling. Table look-ups are not constant-time.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FixedBase<P: SWCurveConfig> {
     point: Affine<P>,
     window: usize,
@@ -233,6 +233,15 @@ impl<P: SWCurveConfig<ScalarField = Fr>> FixedBase<P> {
         let mut sum = Projective::zero();
         self.add_multiple(&mut sum, k);
         sum
+    }
+}
+
+impl<P: SWCurveConfig> std::fmt::Debug for FixedBase<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FixedBase")
+            .field("point", &self.point)
+            .field("window", &self.window)
+            .finish_non_exhaustive()
     }
 }
 

@@ -426,7 +426,7 @@ impl Opening {
 pub(crate) mod tests {
     use super::*;
     use ark_bn254::{Fq2, G1Projective, G2Projective};
-    use ark_ec::{AffineRepr, CurveGroup};
+    use ark_ec::CurveGroup;
     use ark_ff::{BigInteger, PrimeField, UniformRand};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;

@@ -185,7 +185,7 @@ mod tests {
             ("possession key", |c| c.0.keys[0][31] ^= 1),
             ("policy key", |c| c.0.keys[1][0] ^= 1),
             ("nullifier key", |c| c.0.keys[2][0] ^= 128),
-            ("fewer keys", |c| drop(c.0.keys.pop())),
+            ("fewer keys", |c| c.0.keys.truncate(2)),
             ("operand", |c| c.0.operands[0] = Some(8)),
             ("operand unused", |c| c.0.operands[1] = None),
             ("operands swapped", |c| c.0.operands.swap(0, 1)),

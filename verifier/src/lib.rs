@@ -7,5 +7,8 @@
 
 pub mod batch;
 pub mod csr;
+pub mod keys;
 pub mod ledger;
+mod pairing;
 pub mod presentation;
+mod sums;
