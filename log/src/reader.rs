@@ -85,10 +85,11 @@ impl<S: TileSource> LogReader<S> {
         }
         // Partial tiles of upper levels that the last bundle did not touch.
         for tile in new_tiles(0, head.size) {
-            if let Content::Hashes(level) = tile.content {
-                if level > 0 && tile.width < FULL_WIDTH {
-                    self.compare(&tile, &edge.partial_hashes(level))?;
-                }
+            if let Content::Hashes(level) = tile.content
+                && level > 0
+                && tile.width < FULL_WIDTH
+            {
+                self.compare(&tile, &edge.partial_hashes(level))?;
             }
         }
         if edge.head() != *head {

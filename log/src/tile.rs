@@ -120,13 +120,6 @@ impl Tile {
         };
         (tile.path() == path).then_some(tile)
     }
-
-    /// The index of the entry or hash after this tile's last, counted within its level.
-    pub(crate) fn end(&self) -> u64 {
-        self.index
-            .saturating_mul(u64::from(FULL_WIDTH))
-            .saturating_add(u64::from(self.width))
-    }
 }
 
 /// How many hashes a tree of `size` entries has on a level of the tiling.

@@ -226,4 +226,24 @@ mod tests {
         }
         assert!(TlogProof::parse(&file.as_bytes()[..file.len() - 1]).is_err());
     }
+
+    #[test]
+    fn bad_every_altered_byte_is_refused_or_is_extra_data() {
+        let (proof, policy) = proof();
+        let file = proof.to_bytes();
+        for position in 0..file.len() {
+            for bit in [0x01, 0x20, 0x80] {
+                let mut altered = file.clone();
+                altered[position] ^= bit;
+                let Ok(parsed) = TlogProof::parse(&altered) else {
+                    continue;
+                };
+                // What is read is written back alike: there is one form of each proof.
+                assert_eq!(parsed.to_bytes(), altered);
+                if parsed.verify(vec![3], &policy).is_ok() {
+                    assert_ne!(parsed.extra, proof.extra, "byte {position}");
+                }
+            }
+        }
+    }
 }
