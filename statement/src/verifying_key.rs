@@ -9,9 +9,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::group::{G1_BYTES, G2_BYTES, PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes};
 
-/// Domain tag of [`VerifyingKey::digest`].
-const DIGEST_TAG: &[u8] = b"bauta/v1/verifying-key";
-
 /// A Groth16 verifying key with γ = 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyingKey {
@@ -114,13 +111,9 @@ impl VerifyingKey {
         })
     }
 
-    /// SHA-256 over a domain tag and the encoding; what policies and the log name a key by.
+    /// SHA-256 of the encoding: what policies and the log name a key by, and its address under `objects/`.
     pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update((DIGEST_TAG.len() as u64).to_be_bytes());
-        hash.update(DIGEST_TAG);
-        hash.update(self.encode());
-        hash.finalize().into()
+        Sha256::digest(self.encode()).into()
     }
 
     /// Number of public inputs, hidden ones included.
