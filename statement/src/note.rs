@@ -27,7 +27,7 @@ pub const ED25519: u8 = 0x01;
 pub const COSIGNATURE: u8 = 0x04;
 
 /// Why a key string is no key.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
     /// Not `<name>+<8 hex digits>+<base64>`.
     #[error("malformed key string: it has the form <name>+<8 hex digits>+<base64>")]
@@ -274,7 +274,7 @@ impl NoteSigner {
 }
 
 /// Why bytes are no signed note, or not one signed as it must be.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum NoteError {
     /// The bytes are no signed note.
     #[error("not a signed note: text, a blank line, and lines \"— name signature\"")]

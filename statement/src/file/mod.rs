@@ -125,7 +125,7 @@ pub enum Body {
 }
 
 /// Why bytes are no signed file, or its body contradicts itself.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum FileError {
     /// Not a signed note.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 use der::DateTime;
 
 /// Why a written value is not one.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum TextError {
     /// No time of the one form.
     #[error("{0:?} is no time of the form 2026-11-22T00:00:00Z")]
