@@ -1,0 +1,402 @@
+//! Showing: re-randomize the stored proofs, hide their inputs, and tie everything together with one Schnorr proof, for one
+//! context. Steps and letters are those of DESIGN 3.2 and `docs/spec/presentation.md`.
+
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Projective};
+use ark_ec::CurveGroup;
+use ark_ff::{AdditiveGroup, Field, UniformRand, Zero};
+use rand_core::{CryptoRng, RngCore};
+use zeroize::{Zeroize, Zeroizing};
+
+use bauta_statement::context::Context;
+use bauta_statement::credential::NativeCredential;
+use bauta_statement::field;
+use bauta_statement::group::{FixedG1, FixedG2};
+use bauta_statement::presentation::{
+    Disclosure, HiddenProof, MAX_DISCLOSURES, NULLIFIER_SLOTS, NullifierProof, Opening, POSSESSION_SLOTS,
+    Presentation, Statement, Usage, policy_slots,
+};
+use bauta_statement::relation::{NullifierPublic, Relation};
+use bauta_statement::transcript::PresentationTranscript;
+use bauta_statement::vector::{AttributeValue, AttributeVector, Format, SECRET, SLOTS};
+
+use crate::keys::{HidingKey, HolderKeys};
+use crate::prove::RelationProof;
+
+/// Why nothing can be shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShowError {
+    /// A stored proof is of another relation, or under another key.
+    #[error("the stored {0} proof was made with other parameters; prepare again")]
+    OtherKey(&'static str),
+    /// No possession key for this format.
+    #[error("there are no parameters for {0:?} credentials; fetch them")]
+    Format(Format),
+    /// An X.509 credential with a nullifier.
+    #[error("{0:?} credentials have no nullifiers; enrol for a native credential")]
+    FormatUnderScope(Format),
+    /// The nullifier proof's public inputs are not those of a nullifier.
+    #[error("the stored nullifier proof is damaged; prepare again")]
+    Use,
+    /// A slot that is no attribute of the credential, or named twice.
+    #[error("slot {0} cannot be disclosed; the policy names it wrongly")]
+    Slot(usize),
+}
+
+/// A credential, of whatever format, read into its vector.
+#[derive(Clone)]
+pub struct Holding {
+    /// The format.
+    pub format: Format,
+    /// The vector; slot 1 is the holder secret.
+    pub vector: AttributeVector,
+    /// The attributes behind slots 5..=15, which openings carry.
+    pub attributes: Vec<AttributeValue>,
+}
+
+impl From<&NativeCredential> for Holding {
+    fn from(credential: &NativeCredential) -> Self {
+        Self {
+            format: Format::Native,
+            vector: credential.vector(),
+            attributes: credential.issued().attributes.to_vec(),
+        }
+    }
+}
+
+impl Holding {
+    fn attribute(&self, slot: usize) -> Option<&AttributeValue> {
+        slot.checked_sub(bauta_statement::vector::FIRST_ATTRIBUTE).and_then(|index| self.attributes.get(index))
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.vector.0.zeroize();
+    }
+}
+
+impl std::fmt::Debug for Holding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Holding").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// What the policy says of the vector's slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotMap {
+    /// The slot of each predicate's operand.
+    pub operands: [Option<usize>; 4],
+    /// The slots to disclose, in the policy's order.
+    pub disclosed: Vec<usize>,
+}
+
+/// A stored proof with what does not change from show to show.
+#[derive(Debug)]
+struct Ready {
+    relation: Relation,
+    slots: Vec<Option<usize>>,
+    a: FixedG1,
+    b: FixedG2,
+    c: G1Affine,
+    /// Σ hᵢLᵢ over the hidden inputs.
+    hidden: G1Projective,
+}
+
+/// Everything ready to be shown for one policy in one epoch, and for one use of its scope if it has one.
+#[derive(Debug)]
+pub struct Prepared {
+    holding: Holding,
+    slots: SlotMap,
+    policy_inputs: Vec<Fr>,
+    used: Option<(NullifierPublic, Ready)>,
+    possession: Ready,
+    policy: Ready,
+}
+
+impl Prepared {
+    /// Puts a credential and its stored proofs together. `used` is the nullifier proof of the next free counter, if and only
+    /// if the policy has a scope.
+    pub fn new(
+        keys: &HolderKeys,
+        holding: Holding,
+        possession: &RelationProof,
+        policy: &RelationProof,
+        used: Option<&RelationProof>,
+        slots: SlotMap,
+    ) -> Result<Self, ShowError> {
+        let possession_key = keys.possession(holding.format).ok_or(ShowError::Format(holding.format))?;
+        if used.is_some() && holding.format != Format::Native {
+            return Err(ShowError::FormatUnderScope(holding.format));
+        }
+        for (position, slot) in slots.disclosed.iter().enumerate() {
+            let again = slots.disclosed.iter().skip(position + 1).any(|other| other == slot);
+            if again || position >= MAX_DISCLOSURES || holding.attribute(*slot).is_none() {
+                return Err(ShowError::Slot(*slot));
+            }
+        }
+        let ready = |name, relation, key: &HidingKey, proof: &RelationProof, slots: &[Option<usize>]| {
+            if proof.relation != relation || proof.key != key.digest {
+                return Err(ShowError::OtherKey(name));
+            }
+            Ok(Ready {
+                relation,
+                slots: slots.to_vec(),
+                a: keys.tables.g1(proof.a),
+                b: keys.tables.g2(proof.b),
+                c: proof.c,
+                hidden: combine(key, slots, &holding.vector.0),
+            })
+        };
+        let used = used
+            .map(|proof| {
+                let ready = ready("nullifier", Relation::Nullifier, &keys.nullifier, proof, &NULLIFIER_SLOTS)?;
+                Ok((nullifier_public(&proof.public).ok_or(ShowError::Use)?, ready))
+            })
+            .transpose()?;
+        Ok(Self {
+            possession: ready(
+                "possession",
+                Relation::PossessionNative,
+                possession_key,
+                possession,
+                &POSSESSION_SLOTS,
+            )?,
+            policy: ready("policy", Relation::Policy, &keys.policy, policy, &policy_slots(&slots.operands))?,
+            policy_inputs: policy.public.clone(),
+            used,
+            slots,
+            holding,
+        })
+    }
+
+    /// The nullifier that a show will carry.
+    pub fn nullifier(&self) -> Option<&NullifierPublic> {
+        self.used.as_ref().map(|(public, _)| public)
+    }
+
+    /// What will be shown, but for the context.
+    fn statement(&self, keys: &HolderKeys) -> Result<Statement, ShowError> {
+        let possession =
+            keys.possession(self.holding.format).ok_or(ShowError::Format(self.holding.format))?;
+        let mut digests = vec![possession.digest, keys.policy.digest];
+        if self.used.is_some() {
+            digests.push(keys.nullifier.digest);
+        }
+        Ok(Statement {
+            format: self.holding.format,
+            keys: digests,
+            operands: self.slots.operands,
+            disclosed: self.slots.disclosed.clone(),
+            policy_inputs: self.policy_inputs.clone(),
+            usage: self.nullifier().map(|public| Usage {
+                scope: public.scope,
+                bound: public.bound,
+            }),
+        })
+    }
+
+    /// A presentation for `context`, and the openings of what the policy asks to disclose. Make one when it is asked for, never
+    /// in stock; each call draws fresh randomness, keyed by the whole context and by the vector.
+    pub fn show(
+        &self,
+        rng: &mut (impl RngCore + CryptoRng),
+        keys: &HolderKeys,
+        context: &Context,
+    ) -> Result<(Presentation, Vec<Opening>), ShowError> {
+        let statement = self.statement(keys)?;
+        let possession_key =
+            keys.possession(self.holding.format).ok_or(ShowError::Format(self.holding.format))?;
+        let nullifier = self.nullifier().map(|public| public.nullifier);
+        let transcript = PresentationTranscript::new(&statement, nullifier.as_ref(), context);
+        let vector = &self.holding.vector.0;
+        let rng = &mut transcript.show_rng(vector, rng);
+
+        // The first messages' secrets: one mask per slot, common to all relations and commitments.
+        let masks: Zeroizing<[Fr; SLOTS]> = Zeroizing::new(std::array::from_fn(|_| Fr::rand(rng)));
+        let mut hidings = Vec::with_capacity(3);
+        hidings.push(hide(rng, keys, possession_key, &self.possession, &masks));
+        hidings.push(hide(rng, keys, &keys.policy, &self.policy, &masks));
+        if let Some((_, ready)) = &self.used {
+            hidings.push(hide(rng, keys, &keys.nullifier, ready, &masks));
+        }
+        let mut commitments = Vec::with_capacity(self.slots.disclosed.len());
+        for slot in &self.slots.disclosed {
+            let (Some(value), Some(mask)) = (vector.get(*slot), masks.get(*slot)) else {
+                return Err(ShowError::Slot(*slot));
+            };
+            commitments.push(commit(rng, keys, value, mask));
+        }
+
+        // One inversion for all points of each group.
+        let mut points: Vec<G1Projective> = hidings.iter().flat_map(|h| [h.a, h.c, h.v, h.t]).collect();
+        points.extend(commitments.iter().flat_map(|c| [c.commitment, c.first_message]));
+        let points = G1Projective::normalize_batch(&points);
+        let b = G2Projective::normalize_batch(&hidings.iter().map(|h| h.b).collect::<Vec<_>>());
+        let mut points = points.into_iter();
+        let mut next = || points.next().unwrap_or_default();
+        let mut proofs = Vec::with_capacity(3);
+        for b in b {
+            proofs.push(HiddenProof {
+                a: next(),
+                b,
+                c: next(),
+                v: next(),
+                t: next(),
+                z_response: Fr::ZERO,
+            });
+        }
+        let disclosures = commitments
+            .iter()
+            .map(|_| Disclosure {
+                commitment: next(),
+                first_message: next(),
+                blinding_response: Fr::ZERO,
+            })
+            .collect();
+        let mut proofs = proofs.into_iter();
+        let (Some(possession), Some(policy)) = (proofs.next(), proofs.next()) else {
+            return Err(ShowError::OtherKey("possession"));
+        };
+        let mut presentation = Presentation {
+            format: self.holding.format,
+            possession,
+            policy,
+            nullifier: nullifier
+                .zip(proofs.next())
+                .map(|(nullifier, proof)| NullifierProof { nullifier, proof }),
+            disclosures,
+            responses: [Fr::ZERO; SLOTS],
+        };
+
+        // Responses: mask + challenge · secret.
+        let challenge = transcript.challenge(&presentation).challenge();
+        for ((response, mask), value) in presentation.responses.iter_mut().zip(masks.iter()).zip(vector) {
+            *response = *mask + challenge * value;
+        }
+        let mut hidings = hidings.into_iter();
+        let mut z_response = || hidings.next().map_or(Fr::ZERO, |h| h.z_mask + challenge * h.z);
+        presentation.possession.z_response = z_response();
+        presentation.policy.z_response = z_response();
+        if let Some(used) = &mut presentation.nullifier {
+            used.proof.z_response = z_response();
+        }
+        let mut openings = Vec::with_capacity(commitments.len());
+        for ((disclosure, secret), slot) in
+            presentation.disclosures.iter_mut().zip(&commitments).zip(&self.slots.disclosed)
+        {
+            disclosure.blinding_response = secret.blinding_mask + challenge * secret.blinding;
+            openings.push(Opening {
+                slot: u8::try_from(*slot).map_err(|_| ShowError::Slot(*slot))?,
+                value: self.holding.attribute(*slot).cloned().ok_or(ShowError::Slot(*slot))?,
+                blinding: secret.blinding,
+            });
+        }
+        Ok((presentation, openings))
+    }
+}
+
+/// One proof, re-randomized and hidden, with the secrets that its response needs.
+struct Hiding {
+    a: G1Projective,
+    b: G2Projective,
+    c: G1Projective,
+    v: G1Projective,
+    t: G1Projective,
+    z: Fr,
+    z_mask: Fr,
+}
+
+impl Drop for Hiding {
+    fn drop(&mut self) {
+        self.z.zeroize();
+        self.z_mask.zeroize();
+    }
+}
+
+fn hide(
+    rng: &mut (impl RngCore + CryptoRng),
+    keys: &HolderKeys,
+    key: &HidingKey,
+    ready: &Ready,
+    masks: &[Fr; SLOTS],
+) -> Hiding {
+    debug_assert!(key.hidden.len() == ready.relation.hidden_inputs());
+    let (r1, r1_inverse) = loop {
+        let r1 = Fr::rand(rng);
+        if let Some(inverse) = r1.inverse() {
+            break (Zeroizing::new(r1), Zeroizing::new(inverse));
+        }
+    };
+    let r2 = Zeroizing::new(Fr::rand(rng));
+    let (z, z_mask) = (Fr::rand(rng), Fr::rand(rng));
+    let a = ready.a.multiple(&r1_inverse);
+    let mut b = ready.b.multiple(&r1);
+    key.delta_g2.add_multiple(&mut b, &(*r1 * *r2));
+    let mut c = ready.a.multiple(&r2) + ready.c;
+    keys.generator.add_multiple(&mut c, &-z);
+    let mut v = ready.hidden;
+    key.delta_g1.add_multiple(&mut v, &z);
+    let mut t = combine(key, &ready.slots, masks);
+    key.delta_g1.add_multiple(&mut t, &z_mask);
+    Hiding { a, b, c, v, t, z, z_mask }
+}
+
+struct Commitment {
+    commitment: G1Projective,
+    first_message: G1Projective,
+    blinding: Fr,
+    blinding_mask: Fr,
+}
+
+impl Drop for Commitment {
+    fn drop(&mut self) {
+        self.blinding.zeroize();
+        self.blinding_mask.zeroize();
+    }
+}
+
+fn commit(rng: &mut (impl RngCore + CryptoRng), keys: &HolderKeys, value: &Fr, mask: &Fr) -> Commitment {
+    let (blinding, blinding_mask) = (Fr::rand(rng), Fr::rand(rng));
+    let mut commitment = keys.disclosure_value.multiple(value);
+    keys.disclosure_blinding.add_multiple(&mut commitment, &blinding);
+    let mut first_message = keys.disclosure_value.multiple(mask);
+    keys.disclosure_blinding.add_multiple(&mut first_message, &blinding_mask);
+    Commitment {
+        commitment,
+        first_message,
+        blinding,
+        blinding_mask,
+    }
+}
+
+/// Σ x[slot]·L over the hidden inputs; an input without a slot is zero.
+fn combine(key: &HidingKey, slots: &[Option<usize>], vector: &[Fr; SLOTS]) -> G1Projective {
+    let mut sum = G1Projective::zero();
+    for (base, slot) in key.hidden.iter().zip(slots) {
+        if let Some(value) = slot.and_then(|slot| vector.get(slot)) {
+            base.add_multiple(&mut sum, value);
+        }
+    }
+    sum
+}
+
+/// Nullifier, scope and bound of a nullifier proof's public inputs.
+fn nullifier_public(inputs: &[Fr]) -> Option<NullifierPublic> {
+    let &[nullifier, scope, bound] = inputs else { return None };
+    let public = NullifierPublic {
+        nullifier,
+        scope,
+        bound: u32::try_from(field::low_u64(&bound)).ok()?,
+    };
+    (public.to_inputs() == inputs).then_some(public)
+}
+
+/// The hidden inputs of a relation, as the slot map reads them from a vector: what a witness must have been made with.
+pub fn hidden_inputs(relation: Relation, operands: &[Option<usize>; 4], vector: &AttributeVector) -> Vec<Fr> {
+    let slots = match relation {
+        Relation::Policy => policy_slots(operands).to_vec(),
+        Relation::Nullifier => vec![Some(SECRET)],
+        _ => POSSESSION_SLOTS.to_vec(),
+    };
+    slots.into_iter().map(|slot| slot.map_or(Fr::ZERO, |slot| vector.get(slot))).collect()
+}
