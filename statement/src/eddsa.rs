@@ -150,6 +150,13 @@ impl PublicKey {
         })
     }
 
+    /// The key of the secret 1: a value of the right form where a shape is wanted and no key, as in set-up.
+    pub fn placeholder() -> Self {
+        Self {
+            point: babyjubjub::base(),
+        }
+    }
+
     /// Decodes circomlib's 32-byte packing.
     ///
     /// # Errors
@@ -322,6 +329,35 @@ mod tests {
             b.public_key().verify_possession(&proof),
             Err(InvalidSignature)
         );
+    }
+
+    #[test]
+    fn verifies_what_circomlibjs_signs() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../vectors/circomlib.json")).unwrap();
+        let element = |value: &serde_json::Value| value.as_str().unwrap().parse::<Fr>().unwrap();
+        let bytes = |value: &serde_json::Value| {
+            data_encoding::HEXLOWER
+                .decode(value.as_str().unwrap().as_bytes())
+                .unwrap()
+        };
+        for point in vectors["points"].as_array().unwrap() {
+            let key =
+                PublicKey::from_coordinates(element(&point["x"]), element(&point["y"])).unwrap();
+            assert_eq!(key.to_bytes().as_slice(), bytes(&point["packed"]));
+            assert_eq!(PublicKey::from_bytes(&key.to_bytes()), Ok(key));
+        }
+        for vector in vectors["signatures"].as_array().unwrap() {
+            let [x, y] = [0, 1].map(|i| element(&vector["public_key"][i]));
+            let key = PublicKey::from_coordinates(x, y).unwrap();
+            let [x, y] = [0, 1].map(|i| element(&vector["r8"][i]));
+            let r8 = babyjubjub::from_coordinates(x, y).unwrap();
+            let s = vector["s"].as_str().unwrap().parse::<Scalar>().unwrap();
+            let signature = Signature { r8, s };
+            assert_eq!(key.verify(&element(&vector["message"]), &signature), Ok(()));
+            assert_eq!(signature.to_bytes().as_slice(), bytes(&vector["packed"]));
+            assert_eq!(Signature::from_bytes(&signature.to_bytes()), Ok(signature));
+        }
     }
 
     #[test]

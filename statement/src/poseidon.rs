@@ -437,6 +437,38 @@ mod tests {
     }
 
     #[test]
+    fn equals_circomlibjs_at_every_width() {
+        fn check<const N: usize>(inputs: &[Fr], output: Fr) {
+            let inputs: [Fr; N] = inputs.try_into().unwrap();
+            assert_eq!(hash(&inputs), output, "{N} inputs");
+        }
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../vectors/circomlib.json")).unwrap();
+        let element = |value: &serde_json::Value| value.as_str().unwrap().parse::<Fr>().unwrap();
+        let mut widths = std::collections::BTreeSet::new();
+        for vector in vectors["hashes"].as_array().unwrap() {
+            let inputs: Vec<Fr> = vector["inputs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(element)
+                .collect();
+            let output = element(&vector["output"]);
+            widths.insert(inputs.len());
+            macro_rules! by_length {
+                ($($n:literal)*) => {
+                    match inputs.len() {
+                        $($n => check::<$n>(&inputs, output),)*
+                        other => panic!("{other} inputs"),
+                    }
+                };
+            }
+            by_length!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+        }
+        assert_eq!(widths.len(), 16);
+    }
+
+    #[test]
     fn bytes_are_hashed_with_their_length() {
         let all = [
             hash_bytes("a", b""),

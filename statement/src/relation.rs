@@ -285,6 +285,17 @@ impl PolicyPublic {
         })
     }
 
+    /// No predicate, and zero for everything else: a value of the right form where a shape is wanted, as in set-up.
+    pub fn unused() -> Self {
+        Self {
+            predicates: [PredicatePublic::NONE; PREDICATES],
+            epoch_start: 0,
+            valid_until: 0,
+            issuer_root: Fr::ZERO,
+            revocation_root: Fr::ZERO,
+        }
+    }
+
     /// The predicates, in the operands' order.
     pub fn predicates(&self) -> &[PredicatePublic; PREDICATES] {
         &self.predicates

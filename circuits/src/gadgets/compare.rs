@@ -1,0 +1,136 @@
+//! Ranges and orders.
+
+use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
+use bauta_statement::field::Fr;
+
+use crate::system::{Lc, System};
+
+/// value ∈ \[0, 2^bits), in `bits` constraints.
+///
+/// The bits below the last are witnesses, each b·(b − 1) = 0; the last is not a witness but (value − Σ 2ⁱbᵢ)/2^(bits−1),
+/// with the same constraint. So value = Σ 2ⁱbᵢ over booleans, and below 2^253 that integer is unique.
+pub fn range(system: &mut System, value: &Lc, bits: u32) {
+    debug_assert!(
+        (1..=253).contains(&bits),
+        "beyond 253 bits a second decomposition exists"
+    );
+    let integer = value.value().into_bigint();
+    let mut rest = value.clone();
+    let mut weight = Fr::ONE;
+    for position in 0..bits - 1 {
+        let bit = system.boolean(integer.get_bit(position as usize));
+        rest.add_scaled(&bit, -weight);
+        weight.double_in_place();
+    }
+    let last = &rest * weight.inverse().unwrap_or_default();
+    system.enforce(&last, &(&last - Fr::ONE), &Lc::constant(Fr::ZERO));
+}
+
+/// low ≤ high as 64-bit integers, if both are: high − low ∈ \[0, 2^64).
+pub fn at_most(system: &mut System, low: &Lc, high: &Lc) {
+    range(system, &(high - low), 64);
+}
+
+/// low < value < next: value − low − 1 and next − value − 1 both in \[0, 2^64). No range check of the value is needed if
+/// low < 2^64 and next ≤ 2^64.
+pub fn strictly_between(system: &mut System, low: &Lc, value: &Lc, next: &Lc) {
+    range(system, &(&(value - low) - Fr::ONE), 64);
+    range(system, &(&(next - value) - Fr::ONE), 64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn satisfied(instances: &[Fr], gadget: impl Fn(&mut System)) -> bool {
+        let mut system = System::new(instances, true);
+        gadget(&mut system);
+        let mut values = System::new(instances, false);
+        gadget(&mut values);
+        system.into_r1cs().check(&values.into_assignment()).is_ok()
+    }
+
+    #[test]
+    fn ranges_end_where_they_say() {
+        for bits in [1u32, 2, 32, 64] {
+            let in_range = |value: Fr| {
+                satisfied(&[value], |s| {
+                    let v = s.instance(0);
+                    range(s, &v, bits)
+                })
+            };
+            let end = Fr::from(1u128 << bits);
+            assert!(in_range(Fr::ZERO) && in_range(end - Fr::ONE), "{bits}");
+            assert!(
+                !in_range(end) && !in_range(-Fr::ONE) && !in_range(end + Fr::ONE),
+                "{bits}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_gap_excludes_both_neighbours() {
+        let between = |low: u128, value: Fr, next: u128| {
+            satisfied(&[Fr::from(low), value, Fr::from(next)], |s| {
+                let (low, value, next) = (s.instance(0), s.instance(1), s.instance(2));
+                strictly_between(s, &low, &value, &next);
+            })
+        };
+        let end = 1u128 << 64;
+        assert!(
+            between(5, Fr::from(6), 7)
+                && between(0, Fr::from(1), end)
+                && between(0, Fr::from(end - 1), end)
+        );
+        assert!(
+            !between(5, Fr::from(5), 7)
+                && !between(5, Fr::from(7), 7)
+                && !between(5, Fr::from(6), 6)
+        );
+        assert!(
+            !between(0, Fr::ZERO, end)
+                && !between(0, Fr::from(end), end)
+                && !between(0, -Fr::ONE, end)
+        );
+        // The empty leaf of the revocation tree: nothing lies in it.
+        assert!(!between(end - 1, Fr::from(end - 1), end) && !between(end - 1, Fr::from(end), end));
+        // With next = 0 as the end, as some trees have it, everything would be refused rather than accepted here.
+        assert!(!between(0, Fr::from(3), 0));
+    }
+
+    /// The counterfactual prover: bits of the alias value + r, and bits that are none.
+    #[test]
+    fn other_decompositions_do_not_satisfy() {
+        let shape = {
+            let mut system = System::new(&[Fr::from(5)], true);
+            let value = system.instance(0);
+            range(&mut system, &value, 8);
+            system.into_r1cs()
+        };
+        let mut system = System::new(&[Fr::from(5)], false);
+        let value = system.instance(0);
+        range(&mut system, &value, 8);
+        let good = system.into_assignment();
+        shape.check(&good).unwrap();
+        for column in 2..good.values().len() {
+            for replacement in [
+                Fr::from(2),
+                -Fr::ONE,
+                Fr::from(3),
+                good.values()[column] + Fr::ONE,
+            ] {
+                let mut bad = good.clone();
+                bad.values_mut()[column] = replacement;
+                assert!(shape.check(&bad).is_err() || bad.values() == good.values());
+            }
+        }
+        let mut alias = good.clone();
+        for position in 0..7 {
+            // 5 + r, low bits.
+            let mut integer = Fr::MODULUS;
+            integer.add_with_carry(&5u64.into());
+            alias.values_mut()[2 + position] = Fr::from(integer.get_bit(position));
+        }
+        assert!(shape.check(&alias).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! What the relations have in common: from a witness to its instances, values and constraint system.
+
+use std::sync::OnceLock;
+
+use ark_relations::gr1cs::{ConstraintSystemRef, SynthesisError};
+use bauta_statement::{field::Fr, relation::Relation};
+
+use crate::{
+    nullifier::NullifierWitness,
+    policy::PolicyWitness,
+    possession::native::NativeWitness,
+    system::{Assignment, R1cs, System},
+};
+
+/// A relation's witness: everything that its proof needs.
+pub trait Circuit: Sized {
+    /// Which relation.
+    const RELATION: Relation;
+    /// Why the native check refuses.
+    type Error: std::error::Error;
+
+    /// A witness of the right shape, which need not satisfy anything: for set-up.
+    fn blank() -> Self;
+
+    /// The native check, which accepts exactly what the constraint system accepts.
+    ///
+    /// # Errors
+    /// The relation's own, which names what does not hold.
+    fn check(&self) -> Result<(), Self::Error>;
+
+    /// Hidden inputs, then public inputs, in the order of [`bauta_statement::relation`].
+    fn instances(&self) -> Vec<Fr>;
+
+    /// Builds rows and values. The rows must not depend on the values.
+    fn synthesize(&self, system: &mut System);
+
+    /// The values of all columns.
+    fn assignment(&self) -> Assignment {
+        let mut system = System::new(&self.instances(), false);
+        self.synthesize(&mut system);
+        system.into_assignment()
+    }
+
+    /// The shape, made anew; [`constraint_system`] keeps it.
+    fn record() -> R1cs {
+        let blank = Self::blank();
+        let mut system = System::new(&blank.instances(), true);
+        blank.synthesize(&mut system);
+        system.into_r1cs()
+    }
+
+    /// For arkworks: shape, and values unless `cs` is set up.
+    ///
+    /// # Errors
+    /// Those of arkworks.
+    fn emit(&self, cs: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
+        let assignment = (!cs.is_in_setup_mode()).then(|| self.assignment());
+        compiled::<Self>().emit(assignment.as_ref(), &cs)
+    }
+}
+
+/// The constraint system of a witness type, recorded once and kept.
+pub fn compiled<C: Circuit>() -> &'static R1cs {
+    constraint_system(C::RELATION)
+}
+
+/// The constraint system of a relation, recorded once and kept.
+pub fn constraint_system(relation: Relation) -> &'static R1cs {
+    static NATIVE: OnceLock<R1cs> = OnceLock::new();
+    static POLICY: OnceLock<R1cs> = OnceLock::new();
+    static NULLIFIER: OnceLock<R1cs> = OnceLock::new();
+    match relation {
+        Relation::Policy => POLICY.get_or_init(PolicyWitness::record),
+        Relation::Nullifier => NULLIFIER.get_or_init(NullifierWitness::record),
+        _ => NATIVE.get_or_init(NativeWitness::record),
+    }
+}
+
+/// Lets arkworks' generator and prover take a witness.
+macro_rules! constraint_synthesizer {
+    ($witness:ty) => {
+        impl ark_relations::gr1cs::ConstraintSynthesizer<bauta_statement::field::Fr> for $witness {
+            fn generate_constraints(
+                self,
+                cs: ark_relations::gr1cs::ConstraintSystemRef<bauta_statement::field::Fr>,
+            ) -> Result<(), ark_relations::gr1cs::SynthesisError> {
+                $crate::Circuit::emit(&self, cs)
+            }
+        }
+    };
+}
+pub(crate) use constraint_synthesizer;
