@@ -248,3 +248,150 @@ impl Request {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let path = format!("{}/../vectors/csr/{name}.der", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_key_is_read() {
+        for (name, kind) in [
+            ("p256", KeyType::P256),
+            ("p256_sha512", KeyType::P256),
+            ("p384", KeyType::P384),
+            ("ed25519", KeyType::Ed25519),
+            ("rsa2048", KeyType::Rsa),
+            ("rsa2048_pss", KeyType::Rsa),
+            ("rsa4096", KeyType::Rsa),
+            ("asks_for_everything", KeyType::P256),
+        ] {
+            let request = Request::from_der(&fixture(name)).unwrap();
+            assert_eq!(request.key.kind(), kind, "{name}");
+            assert_eq!(
+                PublicKey::from_spki(request.key.spki()).as_ref(),
+                Ok(&request.key)
+            );
+        }
+    }
+
+    /// BUGS 20: what a request asks for is not even kept.
+    #[test]
+    fn what_is_asked_beside_the_key_leaves_no_trace() {
+        let (plain, greedy) = (fixture("p256"), fixture("asks_for_everything"));
+        let (plain, greedy) = (
+            Request::from_der(&plain).unwrap(),
+            Request::from_der(&greedy).unwrap(),
+        );
+        assert_eq!(plain.key, greedy.key);
+    }
+
+    #[test]
+    fn weak_and_unknown_keys_are_refused() {
+        for (name, error) in [
+            ("bad_rsa1024", RequestError::RsaModulus(1024)),
+            ("bad_rsa2047", RequestError::RsaModulus(2047)),
+            ("bad_rsa4104", RequestError::RsaModulus(4104)),
+            ("bad_rsa_exponent3", RequestError::RsaExponent),
+            (
+                "bad_p521",
+                RequestError::UnknownKeyType("1.3.132.0.35".into()),
+            ),
+            (
+                "bad_secp256k1",
+                RequestError::UnknownKeyType("1.3.132.0.10".into()),
+            ),
+            (
+                "bad_ed448",
+                RequestError::UnknownKeyType("1.3.101.113".into()),
+            ),
+            (
+                "bad_explicit_curve",
+                RequestError::UnknownKeyType(EC_PUBLIC_KEY.to_string()),
+            ),
+            ("bad_compressed", RequestError::Encoding(KeyType::P256)),
+        ] {
+            assert_eq!(Request::from_der(&fixture(name)), Err(error), "{name}");
+        }
+    }
+
+    #[test]
+    fn rsa_numbers_must_be_odd_and_the_exponent_large() {
+        let spki = Request::from_der(&fixture("rsa2048"))
+            .unwrap()
+            .key
+            .spki()
+            .to_vec();
+        let end = spki.len();
+        for (exponent, good) in [
+            ([1, 0, 1], true),
+            ([1, 0, 3], true),
+            ([1, 0, 0], false),
+            ([0, 0xff, 0xff], false), // 65535 with a byte too many: not DER
+            ([0x7f, 0xff, 0xff], true),
+        ] {
+            let mut other = spki.clone();
+            other[end - 3..].copy_from_slice(&exponent);
+            assert_eq!(PublicKey::from_spki(&other).is_ok(), good, "{exponent:?}");
+        }
+        let mut even = spki;
+        even[end - 6] &= 0xfe; // the modulus ends before 02 03 01 00 01
+        assert_eq!(
+            PublicKey::from_spki(&even),
+            Err(RequestError::RsaModulus(2048))
+        );
+    }
+
+    #[test]
+    fn points_of_the_wrong_length_or_of_small_order_are_refused() {
+        for (name, kind) in [
+            ("p256", KeyType::P256),
+            ("p384", KeyType::P384),
+            ("ed25519", KeyType::Ed25519),
+        ] {
+            let key = Request::from_der(&fixture(name)).unwrap().key;
+            let parsed = SubjectPublicKeyInfoRef::from_der(key.spki()).unwrap();
+            for length in [0, 1, key.bits().len() - 1] {
+                let short = SubjectPublicKeyInfoRef {
+                    algorithm: parsed.algorithm,
+                    subject_public_key: BitStringRef::from_bytes(&key.bits()[..length]).unwrap(),
+                };
+                let error = PublicKey::from_spki(&short.to_der().unwrap()).unwrap_err();
+                assert_eq!(error, RequestError::Encoding(kind));
+            }
+        }
+        let mut identity = Request::from_der(&fixture("ed25519"))
+            .unwrap()
+            .key
+            .spki()
+            .to_vec();
+        let at = identity.len() - 32;
+        identity[at..].fill(0);
+        identity[at] = 1;
+        assert_eq!(
+            PublicKey::from_spki(&identity),
+            Err(RequestError::WeakPoint)
+        );
+    }
+
+    #[test]
+    fn trailing_and_missing_bytes_are_refused() {
+        for name in ["p256", "ed25519", "rsa2048"] {
+            let bytes = fixture(name);
+            for cut in 0..bytes.len() {
+                assert!(Request::from_der(&bytes[..cut]).is_err(), "{name} {cut}");
+            }
+            assert!(Request::from_der(&[bytes.as_slice(), &[0]].concat()).is_err());
+            let spki = Request::from_der(&bytes).unwrap().key.spki().to_vec();
+            assert!(PublicKey::from_spki(&[spki.as_slice(), &[0]].concat()).is_err());
+        }
+        assert_eq!(
+            Request::from_der(&vec![0x30; LONGEST_REQUEST + 1]),
+            Err(RequestError::TooLong)
+        );
+    }
+}

@@ -6,6 +6,7 @@
 )]
 
 pub mod batch;
+pub mod certificate;
 pub mod csr;
 pub mod keys;
 pub mod ledger;

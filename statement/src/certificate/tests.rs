@@ -67,6 +67,19 @@ fn facts(key: &crate::csr::PublicKey) -> LeafFacts<'_> {
     }
 }
 
+/// What `bauta-verifier`'s tests certify: well-formed, and proving nothing.
+#[test]
+fn the_presentation_of_the_verifiers_tests_is_current() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../vectors/certificate/presentation.bin"
+    );
+    if std::env::var_os("BAUTA_BLESS").is_some() {
+        std::fs::write(path, sample(false, 0).encode()).unwrap();
+    }
+    assert_eq!(std::fs::read(path).unwrap(), sample(false, 0).encode());
+}
+
 fn signed(tbs: &Tbs) -> Vec<u8> {
     assemble(tbs, &ca_key().sign(tbs.as_bytes()).to_bytes()).unwrap()
 }

@@ -1,0 +1,317 @@
+//! Checks a certificate offline, from the CA's certificate and the extra data of its tlog-proof: that the CA signed it, and
+//! that it is what its entry earns. That the entry is logged is the rest of the tlog-proof's to say (`bauta-log`).
+
+use bauta_statement::certificate::evidence::EvidenceError;
+use bauta_statement::certificate::identity::NotOurs;
+use bauta_statement::certificate::{Ca, Evidence, PresentedIdentity, disassemble};
+use thiserror::Error;
+
+/// A certificate that is what its entry earns. Made only by [`verify`].
+#[derive(Debug)]
+pub struct VerifiedCertificate {
+    identity: PresentedIdentity,
+    entry: Vec<u8>,
+}
+
+impl VerifiedCertificate {
+    /// Whom it certifies, and for how long.
+    pub fn identity(&self) -> &PresentedIdentity {
+        &self.identity
+    }
+
+    /// The entry, whose inclusion the tlog-proof must now prove.
+    pub fn entry(&self) -> &[u8] {
+        &self.entry
+    }
+}
+
+/// Why a certificate is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs)] // the message says what each is
+pub enum CertificateError {
+    #[error(
+        "the CA certificate is not one of Bauta's, or its own signature does not verify: use the ca.pem of this CA"
+    )]
+    Ca,
+    #[error(transparent)]
+    NotOurs(#[from] NotOurs),
+    #[error(
+        "the certificate's signature does not verify under the CA's key: it is of another CA, or was changed"
+    )]
+    Signature,
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    #[error(
+        "the certificate is not the one that the entry in the proof earns: it was issued outside the log, or the proof is another's"
+    )]
+    NotTheEntrys,
+}
+
+/// Checks a certificate (DER) against the CA's certificate (DER), which the caller trusts, and the extra data of its
+/// tlog-proof. It says nothing of the time: whether the certificate is still good, compare
+/// [`PresentedIdentity::not_after`].
+///
+/// # Errors
+/// [`CertificateError`], by culprit.
+pub fn verify(
+    certificate: &[u8],
+    ca: &[u8],
+    extra_data: &[u8],
+) -> Result<VerifiedCertificate, CertificateError> {
+    let identity = PresentedIdentity::from_der(certificate)?;
+    let ca = checked_ca(ca, identity.enterprise_number)?;
+    let (tbs, signature) = disassemble(certificate).map_err(|_| CertificateError::Signature)?;
+    if !is_signed(&ca.key, &tbs, &signature) {
+        return Err(CertificateError::Signature);
+    }
+    let evidence = Evidence::decode(extra_data)?;
+    if evidence.tbs(&ca)?.as_bytes() != tbs {
+        return Err(CertificateError::NotTheEntrys);
+    }
+    Ok(VerifiedCertificate {
+        identity,
+        entry: evidence.entry,
+    })
+}
+
+/// The CA of a self-signed certificate whose signature verifies.
+fn checked_ca(certificate: &[u8], enterprise_number: u32) -> Result<Ca, CertificateError> {
+    let ca =
+        Ca::from_certificate(certificate, enterprise_number).map_err(|_| CertificateError::Ca)?;
+    let (tbs, signature) = disassemble(certificate).map_err(|_| CertificateError::Ca)?;
+    if is_signed(&ca.key, &tbs, &signature) {
+        Ok(ca)
+    } else {
+        Err(CertificateError::Ca)
+    }
+}
+
+fn is_signed(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    webpki::aws_lc_rs::ED25519
+        .verify_signature(key, message, signature)
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use bauta_statement::certificate::{Tbs, assemble, ca, leaf};
+    use bauta_statement::csr::PublicKey;
+    use bauta_statement::entry::{Body, Entry, Issuance};
+    use bauta_statement::file::key_operation::{CaSubject, SignCaCertificate};
+    use bauta_statement::file::{self};
+    use bauta_statement::note::sha256;
+    use ed25519_dalek::{Signer as _, SigningKey};
+    use rustls_pki_types::{CertificateDer, UnixTime};
+    use webpki::{EndEntityCert, KeyUsage};
+
+    const NOW: u64 = 1_795_305_600;
+    const POLICY: &str = "bauta/v1/policy\ntrust-domain: example.org\nname: open\nversion: 1\n\
+        expires: 2027-11-22T00:00:00Z\n\n\
+        {\"name\":\"open\",\"issuer_set\":\"members\",\"schema\":\"employee\",\"unbounded\":true}\n";
+
+    struct World {
+        ca_key: SigningKey,
+        operation: SignCaCertificate,
+        evidence: Evidence,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let ca_key = SigningKey::from_bytes(&[3; 32]);
+            let operation = SignCaCertificate {
+                key: "2026".into(),
+                group_key: ca_key.verifying_key().to_bytes(),
+                subject: CaSubject {
+                    country: None,
+                    organization: None,
+                    common_name: "Bauta example CA".into(),
+                },
+                not_before: NOW - 86_400,
+                not_after: NOW + 86_400,
+            };
+            let request = std::fs::read(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../vectors/csr/p256.der"
+            ))
+            .unwrap();
+            let key = crate::csr::verify(&request).unwrap();
+            Self {
+                ca_key,
+                operation,
+                evidence: evidence(&key, NOW),
+            }
+        }
+
+        fn ca(&self) -> Ca {
+            Ca::new(&self.operation, "example.org", 32_473).unwrap()
+        }
+
+        fn sign(&self, tbs: &Tbs) -> Vec<u8> {
+            assemble(tbs, &self.ca_key.sign(tbs.as_bytes()).to_bytes()).unwrap()
+        }
+
+        fn ca_certificate(&self) -> Vec<u8> {
+            self.sign(&ca::tbs(&self.operation, &[6; 32], "example.org").unwrap())
+        }
+
+        fn leaf(&self) -> Vec<u8> {
+            self.sign(&self.evidence.tbs(&self.ca()).unwrap())
+        }
+    }
+
+    fn evidence(key: &PublicKey, time: u64) -> Evidence {
+        let issuance = Issuance {
+            policy: sha256(POLICY.as_bytes()),
+            epoch: 1,
+            ca_key: [0; 32],
+            nonce: [9; 32],
+            expiry: time + 100,
+            key: key.spki().to_vec(),
+            presentation: include_bytes!("../../vectors/certificate/presentation.bin").to_vec(),
+        };
+        let entry = Entry::new(time, Body::Issuance(issuance)).encode().unwrap();
+        Evidence {
+            entry,
+            openings: vec![],
+            policy: POLICY.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_certificate_verifies_with_its_own_evidence() {
+        let world = World::new();
+        let verified = verify(
+            &world.leaf(),
+            &world.ca_certificate(),
+            &world.evidence.encode(),
+        )
+        .unwrap();
+        assert_eq!(verified.identity().policy, "open");
+        assert_eq!(verified.entry(), world.evidence.entry);
+    }
+
+    #[test]
+    fn with_anothers_evidence_it_does_not() {
+        let world = World::new();
+        let (leaf, ca) = (world.leaf(), world.ca_certificate());
+        let key = PublicKey::from_spki(&{
+            let Body::Issuance(issuance) = Entry::decode(&world.evidence.entry).unwrap().body
+            else {
+                panic!()
+            };
+            issuance.key
+        })
+        .unwrap();
+        let later = evidence(&key, NOW + 1).encode();
+        assert_eq!(
+            verify(&leaf, &ca, &later).unwrap_err(),
+            CertificateError::NotTheEntrys
+        );
+        let mut other_policy = world.evidence.clone();
+        other_policy.policy = other_policy.policy.replace("members", "friends");
+        let error = verify(&leaf, &ca, &other_policy.encode()).unwrap_err();
+        assert_eq!(
+            error,
+            CertificateError::Evidence(EvidenceError::OtherPolicy)
+        );
+        assert_eq!(
+            verify(&leaf, &ca, &[]).unwrap_err(),
+            CertificateError::Evidence(EvidenceError::Malformed)
+        );
+    }
+
+    /// A colluding quorum that signs what the log does not have is found out here.
+    #[test]
+    fn a_certificate_that_its_entry_does_not_earn_is_refused() {
+        let world = World::new();
+        let file::Body::Policy(policy) = file::parse_text(POLICY).unwrap().1 else {
+            panic!()
+        };
+        let longer = Ca {
+            not_after: NOW + 10 * 86_400,
+            ..world.ca()
+        };
+        let tbs = leaf::tbs(&world.evidence.entry, &policy, &[], &longer).unwrap();
+        assert_eq!(
+            tbs,
+            world.evidence.tbs(&world.ca()).unwrap(),
+            "lifetime, not the CA's end, is the limit here"
+        );
+        let misnamed = Ca {
+            trust_domain: "example.com".into(),
+            ..world.ca()
+        };
+        let tbs = leaf::tbs(&world.evidence.entry, &policy, &[], &misnamed).unwrap();
+        let error = verify(
+            &world.sign(&tbs),
+            &world.ca_certificate(),
+            &world.evidence.encode(),
+        )
+        .unwrap_err();
+        assert_eq!(error, CertificateError::NotTheEntrys);
+    }
+
+    #[test]
+    fn another_ca_or_a_changed_certificate_is_refused() {
+        let mut world = World::new();
+        let (leaf, ca, extra) = (
+            world.leaf(),
+            world.ca_certificate(),
+            world.evidence.encode(),
+        );
+        for at in 0..leaf.len() {
+            let mut bad = leaf.clone();
+            bad[at] ^= 1;
+            assert!(verify(&bad, &ca, &extra).is_err(), "{at}");
+        }
+        for at in (0..ca.len()).rev() {
+            let mut bad = ca.clone();
+            bad[at] ^= 1;
+            assert_eq!(
+                verify(&leaf, &bad, &extra).unwrap_err(),
+                CertificateError::Ca,
+                "{at}"
+            );
+        }
+        world.ca_key = SigningKey::from_bytes(&[4; 32]);
+        world.operation.group_key = world.ca_key.verifying_key().to_bytes();
+        assert_eq!(
+            verify(&leaf, &world.ca_certificate(), &extra).unwrap_err(),
+            CertificateError::Signature
+        );
+    }
+
+    /// webpki, as rustls uses it, accepts leaf under CA for both uses, and not past its end.
+    #[test]
+    fn webpki_builds_the_chain() {
+        let world = World::new();
+        let (leaf, ca) = (
+            CertificateDer::from(world.leaf()),
+            CertificateDer::from(world.ca_certificate()),
+        );
+        let anchor = webpki::anchor_from_trusted_cert(&ca).unwrap();
+        let end_entity = EndEntityCert::try_from(&leaf).unwrap();
+        let at = |seconds: u64, usage| {
+            end_entity
+                .verify_for_usage(
+                    &[webpki::aws_lc_rs::ED25519],
+                    std::slice::from_ref(&anchor),
+                    &[],
+                    UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+                    usage,
+                    None,
+                    None,
+                )
+                .map(drop)
+        };
+        at(NOW, KeyUsage::client_auth()).unwrap();
+        at(NOW, KeyUsage::server_auth()).unwrap();
+        at(NOW - 60, KeyUsage::client_auth()).unwrap();
+        at(NOW + 600, KeyUsage::client_auth()).unwrap();
+        at(NOW - 61, KeyUsage::client_auth()).unwrap_err();
+        at(NOW + 601, KeyUsage::client_auth()).unwrap_err();
+    }
+}
