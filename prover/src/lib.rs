@@ -9,6 +9,7 @@
 )]
 
 pub mod keys;
+pub mod prepare;
 pub mod prove;
 pub mod show;
 pub mod wallet;

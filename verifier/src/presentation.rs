@@ -9,7 +9,7 @@ use bauta_statement::context::Context;
 use bauta_statement::presentation::{
     DecodeError, MAX_DISCLOSURES, Opening, OpeningError, Presentation, Statement, Usage,
 };
-use bauta_statement::relation::{PolicyPublic, Relation};
+use bauta_statement::relation::{PolicyPublic, PredicateTest, Relation};
 use bauta_statement::transcript::PresentationTranscript;
 use bauta_statement::vector::{FIRST_ATTRIBUTE, Format, SLOTS};
 
@@ -62,6 +62,9 @@ pub enum PolicyError {
     /// A slot outside 5..=15, or disclosed twice, or too many.
     #[error("slot {0} cannot be read or disclosed; policies read slots 5 to 15, and disclose each once")]
     Slot(usize),
+    /// A predicate without an operand, which the constant zero would stand for; or an operand without a predicate.
+    #[error("predicate {0} and its operand do not go together; name a slot for each predicate, and none without one")]
+    Operand(usize),
     /// The public inputs do not fit the relation.
     #[error("the policy's public inputs do not fit the policy relation; use the parameters that the policy names")]
     Inputs,
@@ -104,6 +107,11 @@ impl PolicyContext {
         for slot in operands.iter().flatten().chain(&disclosed) {
             if !(FIRST_ATTRIBUTE..SLOTS).contains(slot) {
                 return Err(PolicyError::Slot(*slot));
+            }
+        }
+        for (position, (predicate, operand)) in public.predicates().iter().zip(&operands).enumerate() {
+            if (predicate.test == PredicateTest::None) != operand.is_none() {
+                return Err(PolicyError::Operand(position));
             }
         }
         for (position, slot) in disclosed.iter().enumerate() {
