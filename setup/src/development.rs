@@ -1,0 +1,174 @@
+//! Development parameters: Groth16 with γ = 1 and the standard generators, all randomness from a fixed public seed.
+
+use ark_bn254::{Bn254, Fr, G1Projective, G2Projective};
+use ark_ec::{AffineRepr, PrimeGroup};
+use ark_ff::{One, PrimeField};
+use ark_groth16::{Groth16, ProvingKey};
+use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
+use bauta_circuits::constraint_system;
+use bauta_statement::{relation::Relation, verifying_key::VerifyingKey};
+use data_encoding::HEXLOWER;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use sha2::{Digest, Sha256, Sha512};
+use thiserror::Error;
+
+/// SHA-256 of the development proving keys as they are written: what a cached one must be.
+pub const DEVELOPMENT_PROVING_KEYS: [(Relation, [u8; 32]); 3] = [
+    (
+        Relation::PossessionNative,
+        [
+            0x09, 0xab, 0x2f, 0x28, 0x6e, 0xc5, 0x1a, 0x85, 0xbe, 0x48, 0xf4, 0x68, 0x1b, 0x67,
+            0xae, 0x0f, 0xec, 0xa2, 0x80, 0x46, 0x1c, 0xaa, 0x43, 0x66, 0x40, 0x32, 0x01, 0x39,
+            0xdd, 0xa1, 0x34, 0xf1,
+        ],
+    ),
+    (
+        Relation::Policy,
+        [
+            0xce, 0xb3, 0x30, 0xd9, 0x9a, 0x32, 0x25, 0x43, 0x90, 0x28, 0xa1, 0x09, 0xa8, 0x9e,
+            0x6f, 0xd6, 0xa9, 0x31, 0x67, 0x78, 0xa2, 0x61, 0x13, 0xfa, 0x97, 0x27, 0xc9, 0x33,
+            0x07, 0xbb, 0x89, 0xf7,
+        ],
+    ),
+    (
+        Relation::Nullifier,
+        [
+            0xb1, 0x57, 0xab, 0xeb, 0xab, 0x77, 0x4e, 0x46, 0x76, 0x30, 0x29, 0x0a, 0xb9, 0xa5,
+            0xcb, 0xad, 0xfd, 0xf9, 0x5b, 0x77, 0xec, 0x5d, 0x29, 0xeb, 0x2a, 0x59, 0xb9, 0xca,
+            0xcc, 0x7d, 0xea, 0x3f,
+        ],
+    ),
+];
+
+/// No parameters could be made, or they are none of ours.
+#[derive(Debug, Error)]
+pub enum MakeError {
+    /// arkworks' generator failed.
+    #[error(
+        "the generator failed on the relation {relation} ({source}); this is a fault of this version, report it"
+    )]
+    Generator {
+        /// Which relation.
+        relation: &'static str,
+        /// arkworks' reason.
+        source: SynthesisError,
+    },
+    /// γ is not 1.
+    #[error(
+        "the proving key has a γ other than 1; make it with a phase-2 ceremony or `bauta parameters`"
+    )]
+    Gamma,
+}
+
+/// Only the shape: a set-up asks for no values.
+struct Shape(Relation);
+
+impl ConstraintSynthesizer<Fr> for Shape {
+    fn generate_constraints(self, cs: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
+        constraint_system(self.0).emit(None, &cs)
+    }
+}
+
+/// The development proving key of a relation: a second or so.
+///
+/// α, β and the evaluation point are common to all relations, as after one phase 1; δ is each relation's own.
+/// (`generate_random_parameters` would draw other generators and a random γ.)
+///
+/// # Errors
+/// [`MakeError::Generator`], which does not happen for the relations of this version.
+pub fn development(relation: Relation) -> Result<ProvingKey<Bn254>, MakeError> {
+    let delta = format!("delta {}", relation.name());
+    Groth16::<Bn254>::generate_parameters_with_qap(
+        Shape(relation),
+        scalar("alpha"),
+        scalar("beta"),
+        Fr::one(),
+        scalar(&delta),
+        G1Projective::generator(),
+        G2Projective::generator(),
+        &mut ChaCha20Rng::from_seed(Sha256::digest(seed("tau")).into()),
+    )
+    .map_err(|source| MakeError::Generator {
+        relation: relation.name(),
+        source,
+    })
+}
+
+fn seed(what: &str) -> Vec<u8> {
+    format!("bauta/v1/development-parameters/{what}").into_bytes()
+}
+
+fn scalar(what: &str) -> Fr {
+    Fr::from_le_bytes_mod_order(&Sha512::digest(seed(what)))
+}
+
+/// The verifying key in Bauta's own form.
+///
+/// # Errors
+/// [`MakeError::Gamma`] if γ is not the generator.
+pub fn verifying_key(proving_key: &ProvingKey<Bn254>) -> Result<VerifyingKey, MakeError> {
+    let key = &proving_key.vk;
+    if key.gamma_g2 != ark_bn254::G2Affine::generator() {
+        return Err(MakeError::Gamma);
+    }
+    Ok(VerifyingKey {
+        alpha_g1: key.alpha_g1,
+        beta_g2: key.beta_g2,
+        delta_g1: proving_key.delta_g1,
+        delta_g2: key.delta_g2,
+        l: key.gamma_abc_g1.clone(),
+    })
+}
+
+/// The pinned digest of a relation's development key in one of the two tables.
+pub(crate) fn pinned(table: &[(Relation, [u8; 32])], relation: Relation) -> Option<[u8; 32]> {
+    table
+        .iter()
+        .find(|(known, _)| *known == relation)
+        .map(|(_, digest)| *digest)
+}
+
+/// For messages.
+pub(crate) fn hex(digest: &[u8]) -> String {
+    HEXLOWER.encode(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::serialise;
+    use bauta_statement::relation::DEVELOPMENT_VERIFYING_KEYS;
+
+    #[test]
+    fn keys_are_as_pinned_safe_and_of_one_set() {
+        let mut keys = Vec::new();
+        let (mut proving, mut verifying) = (String::new(), String::new());
+        let mut as_pinned = true;
+        for relation in Relation::ALL {
+            let proving_key = development(relation).unwrap();
+            let key = verifying_key(&proving_key).unwrap();
+            key.validate(relation.hidden_inputs() + relation.public_inputs())
+                .unwrap();
+            assert_eq!(VerifyingKey::decode(&key.encode()).unwrap(), key);
+            let digest: [u8; 32] = Sha256::digest(serialise(&proving_key)).into();
+            as_pinned &= pinned(&DEVELOPMENT_PROVING_KEYS, relation) == Some(digest);
+            as_pinned &= pinned(&DEVELOPMENT_VERIFYING_KEYS, relation) == Some(key.digest());
+            proving += &format!("{}: {}\n", relation.name(), hex(&digest));
+            verifying += &format!("{}: {}\n", relation.name(), hex(&key.digest()));
+            keys.push(key);
+        }
+        VerifyingKey::of_one_set(&keys.iter().collect::<Vec<_>>()).unwrap();
+        assert!(
+            as_pinned,
+            "the development keys changed with the relations. If that is meant, renew DEVELOPMENT_PROVING_KEYS here:\n\
+             {proving}and DEVELOPMENT_VERIFYING_KEYS in statement/src/relation.rs:\n{verifying}"
+        );
+    }
+
+    #[test]
+    fn another_gamma_is_refused() {
+        let mut key = development(Relation::Nullifier).unwrap();
+        key.vk.gamma_g2 = key.vk.delta_g2;
+        assert!(matches!(verifying_key(&key), Err(MakeError::Gamma)));
+    }
+}

@@ -1,0 +1,458 @@
+//! Parameter sets as folders.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    process,
+};
+
+use ark_bn254::Bn254;
+use ark_groth16::ProvingKey;
+use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
+use bauta_circuits::constraint_system;
+use bauta_statement::{
+    relation::{DEVELOPMENT_VERIFYING_KEYS, Relation},
+    verifying_key::{KeyDecodeError, UnsafeKey, VerifyingKey},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::development::{
+    DEVELOPMENT_PROVING_KEYS, MakeError, development, hex, pinned, verifying_key,
+};
+
+const PROVING_KEY: &str = "proving-key.bin";
+const VERIFYING_KEY: &str = "verifying-key.bin";
+const MANIFEST: &str = "manifest.json";
+
+/// Where a parameter set comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provenance {
+    /// From the fixed public seed: everyone can forge. Refused in production.
+    Development,
+    /// From a multi-party ceremony.
+    Ceremony,
+}
+
+/// `manifest.json`. Digests are SHA-256 in lower-case hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The relation's name.
+    pub relation: String,
+    /// Where the set comes from.
+    pub provenance: Provenance,
+    /// Digest of the constraint system that it is made for.
+    pub constraint_system: String,
+    /// Digest of `proving-key.bin`.
+    pub proving_key: String,
+    /// Digest of `verifying-key.bin`, by which policies and the log name it.
+    pub verifying_key: String,
+}
+
+/// A checked parameter set.
+pub struct ParameterSet {
+    manifest: Manifest,
+    proving_key: ProvingKey<Bn254>,
+    verifying_key: VerifyingKey,
+}
+
+impl ParameterSet {
+    /// What the folder says of itself, checked against its files.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The proving key.
+    pub fn proving_key(&self) -> &ProvingKey<Bn254> {
+        &self.proving_key
+    }
+
+    /// The proving key, by value.
+    pub fn into_proving_key(self) -> ProvingKey<Bn254> {
+        self.proving_key
+    }
+
+    /// The verifying key.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
+    }
+}
+
+impl fmt::Debug for ParameterSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParameterSet")
+            .field("manifest", &self.manifest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`load_or_make`] is doing: for a progress line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Reading and checking the cached set.
+    Loading,
+    /// The cached set is damaged, and is made anew.
+    Damaged,
+    /// Making the keys: seconds.
+    Making,
+    /// Writing them to the cache.
+    Saving,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loading => "loading",
+            Self::Damaged => "the cached keys are damaged, making them anew",
+            Self::Making => "making the keys from the public seed",
+            Self::Saving => "saving",
+        })
+    }
+}
+
+/// The parameter set cannot be used.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The manifest is not one.
+    #[error("{path} is no manifest of this version ({source}); fetch the parameter set again")]
+    Manifest {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// The set is another relation's.
+    #[error(
+        "the parameter set is for the relation `{found}`, not `{wanted}`; name the other folder"
+    )]
+    Relation {
+        /// Which was asked for.
+        wanted: &'static str,
+        /// Which the manifest names.
+        found: String,
+    },
+    /// The set is for another version of the constraint system.
+    #[error(
+        "the parameter set is for another version of the relation {0}; fetch the one that fits this program"
+    )]
+    ConstraintSystem(&'static str),
+    /// A file is not what the manifest says, or a development key is not the pinned one.
+    #[error(
+        "{path} is damaged: its SHA-256 is {found}, not {expected}; delete the folder, or fetch it again"
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Digest that it should have.
+        expected: String,
+        /// Digest that it has.
+        found: String,
+    },
+    /// The verifying key cannot be read.
+    #[error("the verifying key cannot be read ({0}); fetch the parameter set again")]
+    Decode(#[from] KeyDecodeError),
+    /// The verifying key is not safe to use.
+    #[error("the verifying key is not safe: {0}; fetch the parameter set again")]
+    Unsafe(#[from] UnsafeKey),
+    /// The proving key cannot be read, or belongs to another verifying key.
+    #[error(
+        "the proving key of {0} cannot be read or does not belong to its verifying key; fetch the set again"
+    )]
+    ProvingKey(&'static str),
+    /// A key marked as a ceremony's is one of the development keys.
+    #[error(
+        "the set of {0} says `ceremony`, but its key is a development key; refuse whoever gave it to you"
+    )]
+    Disguised(&'static str),
+    /// The keys could not be made.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+}
+
+/// Loads a relation's development set from a cache folder, or makes it there. A damaged one is made anew.
+///
+/// The set lies in `<cache>/<relation>-<first 16 digits of the constraint system's digest>`, so another version of the
+/// program has a folder of its own. `progress` hears each step.
+///
+/// # Errors
+/// [`LoadError`] if the cache cannot be written, or the keys made are not the pinned ones.
+pub fn load_or_make(
+    cache: &Path,
+    relation: Relation,
+    progress: &mut dyn FnMut(Step),
+) -> Result<ParameterSet, LoadError> {
+    let digest = hex(&constraint_system(relation).digest());
+    let folder = cache.join(format!(
+        "{}-{}",
+        relation.name(),
+        digest.get(..16).unwrap_or(&digest)
+    ));
+    if folder.exists() {
+        progress(Step::Loading);
+        match load(&folder, relation) {
+            Ok(set) if set.manifest.provenance == Provenance::Development => return Ok(set),
+            _ => {
+                progress(Step::Damaged);
+                fs::remove_dir_all(&folder).map_err(|source| LoadError::File {
+                    path: folder.clone(),
+                    source,
+                })?;
+            }
+        }
+    }
+    progress(Step::Making);
+    let proving_key = development(relation)?;
+    progress(Step::Saving);
+    // Written aside and renamed: a crash leaves no half set under the final name, and of two processes that make it at
+    // once the second finds the first one's.
+    let aside = cache.join(format!(".{}-{digest}-{}", relation.name(), process::id()));
+    save(&aside, relation, Provenance::Development, &proving_key)?;
+    if let Err(source) = fs::rename(&aside, &folder) {
+        fs::remove_dir_all(&aside).map_err(|source| LoadError::File {
+            path: aside,
+            source,
+        })?;
+        if !folder.exists() {
+            return Err(LoadError::File {
+                path: folder,
+                source,
+            });
+        }
+    }
+    load(&folder, relation)
+}
+
+/// Writes a parameter set into a folder.
+///
+/// # Errors
+/// [`LoadError::File`], or [`LoadError::Make`] if γ is not 1.
+pub fn save(
+    folder: &Path,
+    relation: Relation,
+    provenance: Provenance,
+    proving_key: &ProvingKey<Bn254>,
+) -> Result<Manifest, LoadError> {
+    let proving = serialise(proving_key);
+    let verifying = verifying_key(proving_key)?.encode();
+    let manifest = Manifest {
+        relation: relation.name().to_owned(),
+        provenance,
+        constraint_system: hex(&constraint_system(relation).digest()),
+        proving_key: hex(&Sha256::digest(&proving)),
+        verifying_key: hex(&Sha256::digest(&verifying)),
+    };
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| LoadError::File { path, source }
+    };
+    fs::create_dir_all(folder).map_err(at(folder))?;
+    let text = serde_json::to_vec_pretty(&manifest).map_err(|source| LoadError::Manifest {
+        path: folder.join(MANIFEST),
+        source,
+    })?;
+    for (name, bytes) in [
+        (PROVING_KEY, proving),
+        (VERIFYING_KEY, verifying),
+        (MANIFEST, text),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, bytes).map_err(at(&path))?;
+    }
+    Ok(manifest)
+}
+
+/// Loads a parameter set: digests as in the manifest, for this version of the relation, the verifying key safe. Of a
+/// development set, both keys are the pinned ones; of a ceremony's, whoever names the verifying key by its digest (a signed
+/// policy, the log) says whether it is to be trusted.
+///
+/// # Errors
+/// [`LoadError`] names the file and what is wrong with it.
+pub fn load(folder: &Path, relation: Relation) -> Result<ParameterSet, LoadError> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok((path, bytes)),
+            Err(source) => Err(LoadError::File { path, source }),
+        }
+    };
+    let (path, bytes) = read(MANIFEST)?;
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|source| LoadError::Manifest { path, source })?;
+    if manifest.relation != relation.name() {
+        return Err(LoadError::Relation {
+            wanted: relation.name(),
+            found: manifest.relation,
+        });
+    }
+    if manifest.constraint_system != hex(&constraint_system(relation).digest()) {
+        return Err(LoadError::ConstraintSystem(relation.name()));
+    }
+    let checked = |name: &str, said: &str, pins: &[(Relation, [u8; 32])]| {
+        let (path, bytes) = read(name)?;
+        let found = hex(&Sha256::digest(&bytes));
+        let pin = pinned(pins, relation).map(|digest| hex(&digest));
+        let expected = match (manifest.provenance, pin) {
+            (Provenance::Development, Some(pin)) => pin,
+            (Provenance::Ceremony, Some(pin)) if pin == found => {
+                return Err(LoadError::Disguised(relation.name()));
+            }
+            _ => said.to_owned(),
+        };
+        if found != expected || found != said {
+            return Err(LoadError::Damaged {
+                path,
+                expected,
+                found,
+            });
+        }
+        Ok(bytes)
+    };
+    let verifying = checked(
+        VERIFYING_KEY,
+        &manifest.verifying_key,
+        &DEVELOPMENT_VERIFYING_KEYS,
+    )?;
+    let proving = checked(
+        PROVING_KEY,
+        &manifest.proving_key,
+        &DEVELOPMENT_PROVING_KEYS,
+    )?;
+    let key = VerifyingKey::decode(&verifying)?;
+    key.validate(relation.hidden_inputs() + relation.public_inputs())?;
+    let mut rest = proving.as_slice();
+    // Unchecked, because the bytes' SHA-256 has been checked, and checking each point takes as long as making them; what a
+    // bad proving key would make is verified under the checked verifying key before anyone stores it.
+    let proving_key = ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(&mut rest)
+        .map_err(|_| LoadError::ProvingKey(relation.name()))?;
+    if !rest.is_empty() || verifying_key(&proving_key)? != key {
+        return Err(LoadError::ProvingKey(relation.name()));
+    }
+    Ok(ParameterSet {
+        manifest,
+        proving_key,
+        verifying_key: key,
+    })
+}
+
+/// The bytes of `proving-key.bin`.
+pub(crate) fn serialise(proving_key: &ProvingKey<Bn254>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(proving_key.uncompressed_size());
+    // Writing to a Vec cannot fail.
+    let written = proving_key.serialize_uncompressed(&mut bytes);
+    debug_assert!(written.is_ok());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELATION: Relation = Relation::Nullifier;
+
+    fn made(cache: &Path) -> (ParameterSet, PathBuf, Vec<Step>) {
+        let mut steps = Vec::new();
+        let set = load_or_make(cache, RELATION, &mut |step| steps.push(step)).unwrap();
+        let folder = fs::read_dir(cache).unwrap().next().unwrap().unwrap().path();
+        (set, folder, steps)
+    }
+
+    #[test]
+    fn the_second_run_loads_and_a_damaged_set_is_made_anew() {
+        let cache = tempfile::tempdir().unwrap();
+        let (first, folder, steps) = made(cache.path());
+        assert_eq!(steps, [Step::Making, Step::Saving]);
+        let (second, _, steps) = made(cache.path());
+        assert_eq!(steps, [Step::Loading]);
+        assert_eq!(first.proving_key(), second.proving_key());
+        assert_eq!(
+            fs::read_dir(cache.path()).unwrap().count(),
+            1,
+            "nothing is left aside"
+        );
+        for name in [PROVING_KEY, VERIFYING_KEY, MANIFEST] {
+            let path = folder.join(name);
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            assert!(load(&folder, RELATION).is_err(), "{name}");
+            let (third, _, steps) = made(cache.path());
+            assert_eq!(
+                steps,
+                [Step::Loading, Step::Damaged, Step::Making, Step::Saving],
+                "{name}"
+            );
+            assert_eq!(first.verifying_key(), third.verifying_key());
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_the_set_asked_for() {
+        let cache = tempfile::tempdir().unwrap();
+        let (set, folder, _) = made(cache.path());
+        assert!(matches!(
+            load(&folder, Relation::Policy),
+            Err(LoadError::Relation { .. })
+        ));
+        let rewrite = |change: &dyn Fn(&mut Manifest)| {
+            let mut manifest = set.manifest().clone();
+            change(&mut manifest);
+            fs::write(
+                folder.join(MANIFEST),
+                serde_json::to_vec(&manifest).unwrap(),
+            )
+            .unwrap();
+            load(&folder, RELATION)
+        };
+        let other = hex(&[7; 32]);
+        assert!(matches!(
+            rewrite(&|m| m.constraint_system = other.clone()),
+            Err(LoadError::ConstraintSystem(_))
+        ));
+        assert!(matches!(
+            rewrite(&|m| m.verifying_key = other.clone()),
+            Err(LoadError::Damaged { .. })
+        ));
+        assert!(matches!(
+            rewrite(&|m| m.proving_key = other.clone()),
+            Err(LoadError::Damaged { .. })
+        ));
+        assert!(matches!(
+            rewrite(&|m| m.provenance = Provenance::Ceremony),
+            Err(LoadError::Disguised(_))
+        ));
+        assert!(rewrite(&|_| ()).is_ok());
+        fs::write(
+            folder.join(MANIFEST),
+            b"{\"relation\":\"nullifier\",\"other\":1}",
+        )
+        .unwrap();
+        assert!(matches!(
+            load(&folder, RELATION),
+            Err(LoadError::Manifest { .. })
+        ));
+    }
+
+    #[test]
+    fn another_development_seed_is_not_the_pinned_one() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut key = development(RELATION).unwrap();
+        key.vk.gamma_abc_g1.swap(1, 2);
+        save(cache.path(), RELATION, Provenance::Development, &key).unwrap();
+        assert!(matches!(
+            load(cache.path(), RELATION),
+            Err(LoadError::Damaged { .. })
+        ));
+    }
+}
