@@ -230,20 +230,16 @@ mod tests {
         let file::Body::Policy(policy) = file::parse_text(POLICY).unwrap().1 else {
             panic!()
         };
-        let longer = Ca {
-            not_after: NOW + 10 * 86_400,
-            ..world.ca()
-        };
+        let mut longer = world.ca();
+        longer.not_after = NOW + 10 * 86_400;
         let tbs = leaf::tbs(&world.evidence.entry, &policy, &[], &longer).unwrap();
         assert_eq!(
             tbs,
             world.evidence.tbs(&world.ca()).unwrap(),
             "lifetime, not the CA's end, is the limit here"
         );
-        let misnamed = Ca {
-            trust_domain: "example.com".into(),
-            ..world.ca()
-        };
+        let mut misnamed = world.ca();
+        misnamed.trust_domain = "example.com".into();
         let tbs = leaf::tbs(&world.evidence.entry, &policy, &[], &misnamed).unwrap();
         let error = verify(
             &world.sign(&tbs),
