@@ -1,0 +1,138 @@
+//! The admin socket's client, for the command line.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{Method, Request, StatusCode},
+};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::wire::{self, EpochLogged, Logged, Refusal, Status};
+
+/// The longest that an operation takes: a key generation among slow signers.
+const PATIENCE: Duration = Duration::from_secs(300);
+const LONGEST_ANSWER: usize = 16 << 20;
+
+/// Speaks to a service's admin socket; a new connection for each request.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// Why an admin request came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Nobody listens.
+    #[error("cannot reach the service at {socket}: {reason}; is it running, and may you open its socket?")]
+    Unreachable {
+        /// The socket.
+        socket: String,
+        /// Why.
+        reason: String,
+    },
+    /// The service said no.
+    #[error("{0}")]
+    Refused(String),
+    /// The answer is not one.
+    #[error("the service's answer is not understood: {0}; are program and service of the same version?")]
+    Answer(String),
+    /// It took too long.
+    #[error("the service did not answer within {} s; see its log", PATIENCE.as_secs())]
+    Slow,
+}
+
+impl Client {
+    /// A client of the socket at this path.
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    /// How the CA stands.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn status(&self) -> Result<Status, AdminError> {
+        self.ask(Method::GET, wire::STATUS, &[]).await
+    }
+
+    /// Logs a signed file; returns its index once it is in a checkpoint with q cosignatures.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] with the ledger's reason.
+    pub async fn submit_file(&self, note: &[u8]) -> Result<u64, AdminError> {
+        let logged: Logged = self.ask(Method::POST, wire::FILES, note).await?;
+        Ok(logged.index)
+    }
+
+    /// Stores an object that a file will name, such as a verifying key.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn submit_object(&self, object: &[u8]) -> Result<(), AdminError> {
+        self.ask(Method::POST, wire::OBJECTS, object).await
+    }
+
+    /// Runs the logged key generation; returns when the authority that names the new key is logged.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] if a signer is away, or cheated.
+    pub async fn generate_key(&self) -> Result<(), AdminError> {
+        self.ask(Method::POST, wire::KEY_GENERATION, &[]).await
+    }
+
+    /// Has the signers sign the CA certificate that a logged key operation asks for.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] if fewer than t signers are there.
+    pub async fn sign_ca_certificate(&self) -> Result<(), AdminError> {
+        self.ask(Method::POST, wire::CA_CERTIFICATE, &[]).await
+    }
+
+    /// Logs the epoch that is due; gives the number of the epoch that is in force or was logged.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] with what is missing.
+    pub async fn publish_epoch(&self) -> Result<u64, AdminError> {
+        let epoch: EpochLogged = self.ask(Method::POST, wire::EPOCHS, &[]).await?;
+        Ok(epoch.number)
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: &[u8]) -> Result<T, AdminError> {
+        tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await.map_err(|_| AdminError::Slow)?
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, method: Method, path: &str, body: &[u8]) -> Result<T, AdminError> {
+        let unreachable = |reason: &dyn std::fmt::Display| AdminError::Unreachable {
+            socket: self.socket.display().to_string(),
+            reason: reason.to_string(),
+        };
+        let answer = |reason: &dyn std::fmt::Display| AdminError::Answer(reason.to_string());
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| unreachable(&error))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
+        let driver = tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .body(Body::from(body.to_vec()))
+            .map_err(|error| answer(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        let bytes = to_bytes(Body::new(response.into_body()), LONGEST_ANSWER).await.map_err(|error| answer(&error))?;
+        driver.abort();
+        if status != StatusCode::OK {
+            return Err(match serde_json::from_slice::<Refusal>(&bytes) {
+                Ok(refusal) => AdminError::Refused(refusal.detail),
+                Err(_) => AdminError::Answer(status.to_string()),
+            });
+        }
+        serde_json::from_slice(&bytes).map_err(|error| answer(&error))
+    }
+}

@@ -1,0 +1,89 @@
+//! What is said over the admin socket, in JSON. Bodies that are signed files or objects travel as they are.
+
+use bauta_statement::file::text;
+use serde::{Deserialize, Serialize};
+
+/// `GET /status`.
+pub(crate) const STATUS: &str = "/status";
+/// `POST /files`: a signed file; answers [`Logged`] once it is in a published checkpoint.
+pub(crate) const FILES: &str = "/files";
+/// `POST /objects`: an object that a file will name.
+pub(crate) const OBJECTS: &str = "/objects";
+/// `POST /key-generation`: runs the logged key generation that was not run yet.
+pub(crate) const KEY_GENERATION: &str = "/key-generation";
+/// `POST /ca-certificate`: has the signers sign the CA certificate of the logged key operation.
+pub(crate) const CA_CERTIFICATE: &str = "/ca-certificate";
+/// `POST /epochs`: logs the epoch that is due; answers [`EpochLogged`].
+pub(crate) const EPOCHS: &str = "/epochs";
+
+/// How the CA stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// Digest of the newest authority file (hexadecimal), if the log has begun.
+    pub authority: Option<String>,
+    /// Whether a key generation is logged.
+    pub key_generation_logged: bool,
+    /// CA keys, oldest first.
+    pub ca_keys: Vec<CaKeyStatus>,
+    /// Whether the key operation that asks for the CA certificate is logged.
+    pub ca_operation_logged: bool,
+    /// The CA certificate (PEM), once it is signed.
+    pub ca_certificate: Option<String>,
+    /// Entries under the published checkpoint.
+    pub size: u64,
+    /// The epoch in force.
+    pub epoch: Option<u64>,
+    /// The signers that the authority names.
+    pub signers: Vec<SignerStatus>,
+    /// Object digests (hexadecimal) of all signed files that are logged.
+    pub files: Vec<String>,
+}
+
+/// A CA key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaKeyStatus {
+    /// Its name.
+    pub name: String,
+    /// Its Ed25519 group key.
+    #[serde(with = "text::hex")]
+    pub group_key: [u8; 32],
+}
+
+/// A signer, as the coordinator sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it has dialled in.
+    pub connected: bool,
+}
+
+impl Status {
+    /// How many signers have dialled in.
+    pub fn signers_connected(&self) -> usize {
+        self.signers.iter().filter(|signer| signer.connected).count()
+    }
+}
+
+/// A file's place in the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Logged {
+    pub(crate) index: u64,
+}
+
+/// The epoch that is in force, or was logged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EpochLogged {
+    pub(crate) number: u64,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) detail: String,
+}
