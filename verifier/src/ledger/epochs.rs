@@ -29,8 +29,15 @@ pub(super) struct Computed {
 }
 
 /// Computes the epoch with this number from everything logged so far.
-pub(super) fn compute(files: &Files, number: u64, index: u64) -> Result<Computed, EpochUnavailable> {
-    let authority = files.authority.as_ref().ok_or(EpochUnavailable::Authority)?;
+pub(super) fn compute(
+    files: &Files,
+    number: u64,
+    index: u64,
+) -> Result<Computed, EpochUnavailable> {
+    let authority = files
+        .authority
+        .as_ref()
+        .ok_or(EpochUnavailable::Authority)?;
     let length = authority.body.epoch_seconds;
     let start = number
         .checked_mul(u64::from(length))
@@ -80,20 +87,27 @@ pub(super) fn compute(files: &Files, number: u64, index: u64) -> Result<Computed
             continue;
         }
         let Some(schema) = schema_bodies.get(&policy.schema) else {
-            leave(format!("schema {:?} is missing, retired or expired", policy.schema));
+            leave(format!(
+                "schema {:?} is missing, retired or expired",
+                policy.schema
+            ));
             continue;
         };
         let Some(set) = issuer_sets.get(&policy.issuer_set) else {
-            leave(format!("issuer set {:?} is missing, retired or expired", policy.issuer_set));
+            leave(format!(
+                "issuer set {:?} is missing, retired or expired",
+                policy.issuer_set
+            ));
             continue;
         };
         if let Err(error) = policy.check_schema(schema) {
             leave(error.to_string());
             continue;
         }
-        let other = policy.parameters.iter().find(|(relation, digest)| {
-            parameters.digests.get(*relation) != Some(&digest.0)
-        });
+        let other = policy
+            .parameters
+            .iter()
+            .find(|(relation, digest)| parameters.digests.get(*relation) != Some(&digest.0));
         if let Some((relation, _)) = other {
             let RelationName(relation) = relation;
             leave(format!("it names other parameters for {}", relation.name()));
@@ -145,7 +159,10 @@ pub(super) fn compute(files: &Files, number: u64, index: u64) -> Result<Computed
             }),
         );
     }
-    debug_assert!(named.len() <= MAX_POLICIES, "bounded when a policy is logged");
+    debug_assert!(
+        named.len() <= MAX_POLICIES,
+        "bounded when a policy is logged"
+    );
     let epoch = Epoch {
         number,
         start,
@@ -264,7 +281,9 @@ pub(super) fn timely(files: &Files, start: u64, length: u32, time: u64) -> bool 
     match files.epoch_at(time) {
         Some(_) => {
             // At least a tenth: ten leads are no less than a length.
-            start.checked_sub(time).is_some_and(|lead| lead <= length && lead.saturating_mul(10) >= length)
+            start
+                .checked_sub(time)
+                .is_some_and(|lead| lead <= length && lead.saturating_mul(10) >= length)
         }
         None => start <= time && time - start < length,
     }
@@ -298,10 +317,22 @@ fn difference(entry: &Epoch, computed: &Epoch) -> Option<&'static str> {
         (*ca_certificate == computed.ca_certificate, "CA certificate"),
         (*schemas == computed.schemas, "list of schemas"),
         (*issuer_sets == computed.issuer_sets, "list of issuer sets"),
-        (*policies == computed.policies, "list of policies and issuer roots"),
-        (*revocation_lists == computed.revocation_lists, "list of revocation lists"),
-        (*revocation_root == computed.revocation_root, "revocation root"),
-        (*revocation_count == computed.revocation_count, "count of revoked handles"),
+        (
+            *policies == computed.policies,
+            "list of policies and issuer roots",
+        ),
+        (
+            *revocation_lists == computed.revocation_lists,
+            "list of revocation lists",
+        ),
+        (
+            *revocation_root == computed.revocation_root,
+            "revocation root",
+        ),
+        (
+            *revocation_count == computed.revocation_count,
+            "count of revoked handles",
+        ),
     ]
     .into_iter()
     .find_map(|(same, part)| (!same).then_some(part))

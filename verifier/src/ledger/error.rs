@@ -125,7 +125,9 @@ pub enum Refusal {
         last: u64,
     },
     /// An epoch logged too early or too late.
-    #[error("an epoch is logged between a tenth of its length and its length before its start, or, where none is in force, while it runs; {time} is neither for the one that starts at {start}")]
+    #[error(
+        "an epoch is logged between a tenth of its length and its length before its start, or, where none is in force, while it runs; {time} is neither for the one that starts at {start}"
+    )]
     EpochTime {
         /// The entry's time.
         time: u64,
@@ -145,13 +147,17 @@ pub enum Refusal {
 #[non_exhaustive]
 pub enum EpochUnavailable {
     /// No authority, or an expired one.
-    #[error("the authority file expires before the epoch ends; let the administrators sign a new version")]
+    #[error(
+        "the authority file expires before the epoch ends; let the administrators sign a new version"
+    )]
     Authority,
     /// No parameters, or expired ones.
     #[error("no unexpired parameters file is logged")]
     Parameters,
     /// No CA key with a certificate that outlasts the epoch.
-    #[error("no CA key has a logged certificate operation that outlasts the epoch; run `bauta ca init`")]
+    #[error(
+        "no CA key has a logged certificate operation that outlasts the epoch; run `bauta ca init`"
+    )]
     Ca,
     /// No time is representable.
     #[error("the clock is out of range")]
@@ -230,7 +236,9 @@ pub enum InvalidIssuance {
     #[error("the challenge's nonce is spent; ask for a new challenge")]
     NonceSpent,
     /// The nullifier was spent on another key or policy.
-    #[error("the nullifier is spent on another key or policy; show with the next counter, or wait for the next period")]
+    #[error(
+        "the nullifier is spent on another key or policy; show with the next counter, or wait for the next period"
+    )]
     NullifierSpent,
     /// The presentation does not decode.
     #[error("{0}")]

@@ -136,7 +136,12 @@ pub(super) fn authority(files: &mut Files, place: &Place<'_>) -> Result<(), Refu
                 .iter()
                 .map(|participant| participant.approval.clone())
                 .collect();
-            signed(&file, &keys, keys.len(), "all participants of the key generation")?;
+            signed(
+                &file,
+                &keys,
+                keys.len(),
+                "all participants of the key generation",
+            )?;
             made = Some((key.operation, key.name.clone()));
         }
         _ => {
@@ -183,7 +188,9 @@ fn generation<'a>(
         .operations
         .values()
         .find(|operation| operation.digest == key.operation)
-        .ok_or(Refusal::CaKey("no such key operation is logged, or it was superseded"))?;
+        .ok_or(Refusal::CaKey(
+            "no such key operation is logged, or it was superseded",
+        ))?;
     if logged.header.expires <= time {
         return Err(Refusal::CaKey("the key operation has expired"));
     }
@@ -194,17 +201,18 @@ fn generation<'a>(
         return Err(Refusal::CaKey("the key operation generates no key"));
     };
     if files.used_operations.contains(&key.operation) || files.used_key_names.contains(&key.name) {
-        return Err(Refusal::CaKey("the key operation or the key's name was used before"));
+        return Err(Refusal::CaKey(
+            "the key operation or the key's name was used before",
+        ));
     }
     check_generation(authority, generate).map_err(Refusal::CaKey)?;
-    let holders_fit = key.verifying_shares.len() == generate.participants.len()
-        && key
-            .verifying_shares
-            .iter()
-            .zip(&generate.participants)
-            .all(|(share, participant)| {
-                share.identifier == participant.identifier && share.signer == participant.signer
-            });
+    let holders_fit =
+        key.verifying_shares.len() == generate.participants.len()
+            && key.verifying_shares.iter().zip(&generate.participants).all(
+                |(share, participant)| {
+                    share.identifier == participant.identifier && share.signer == participant.signer
+                },
+            );
     if key.name != generate.key || key.t != generate.t || !holders_fit {
         return Err(Refusal::CaKey(
             "name, threshold or holders are not the operation's",
@@ -238,7 +246,10 @@ pub(super) fn parameters(files: &mut Files, place: &Place<'_>) -> Result<(), Ref
         return Err(Refusal::WrongKind(file.header.kind));
     };
     let authority = administrators_signed(files, &file)?;
-    let last = files.parameters.as_ref().map(|last| last.file.header.version);
+    let last = files
+        .parameters
+        .as_ref()
+        .map(|last| last.file.header.version);
     upward(&file.header, last)?;
     let production = authority.mode == Mode::Production;
     let mut keys = BTreeMap::new();
@@ -255,12 +266,16 @@ pub(super) fn parameters(files: &mut Files, place: &Place<'_>) -> Result<(), Ref
             .any(|(_, digest)| *digest == key.digest() || *digest == one.verifying_key);
         if production && (known_waste || one.provenance != Provenance::Ceremony) {
             return Err(wrong(
-                "development parameters, under which anyone can forge, are refused in production".to_owned(),
+                "development parameters, under which anyone can forge, are refused in production"
+                    .to_owned(),
             ));
         }
         keys.insert(one.relation, key);
     }
-    let digests = keys.iter().map(|(name, key)| (*name, key.digest())).collect();
+    let digests = keys
+        .iter()
+        .map(|(name, key)| (*name, key.digest()))
+        .collect();
     let decoded = decoded_keys(&keys)?;
     let file = place.logged(&file, parameters.as_ref() as &Parameters);
     files.parameters = Some(LoggedParameters {
@@ -273,9 +288,9 @@ pub(super) fn parameters(files: &mut Files, place: &Place<'_>) -> Result<(), Ref
 
 fn decoded_keys(keys: &BTreeMap<RelationName, VerifyingKey>) -> Result<Arc<Keys>, Refusal> {
     let get = |relation: Relation| {
-        keys.get(&RelationName(relation))
-            .cloned()
-            .ok_or_else(|| Refusal::Parameters(format!("the relation {} is missing", relation.name())))
+        keys.get(&RelationName(relation)).cloned().ok_or_else(|| {
+            Refusal::Parameters(format!("the relation {} is missing", relation.name()))
+        })
     };
     Keys::new(
         vec![(Format::Native, get(Relation::PossessionNative)?)],
@@ -442,8 +457,8 @@ fn revocation_list(
         });
     }
     let known = former.map_or(0, |former| former.body.serials.len());
-    let handles = epoch::handles(&issuer, list)
-        .map_err(|error| Refusal::IssuerSet(error.to_string()))?;
+    let handles =
+        epoch::handles(&issuer, list).map_err(|error| Refusal::IssuerSet(error.to_string()))?;
     // Two serials of one handle (64 bits) are one leaf.
     let mut seen = BTreeSet::new();
     let new: Vec<u64> = handles

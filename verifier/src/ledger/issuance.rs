@@ -2,6 +2,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bauta_statement::certificate::leaf::BACKDATING;
+use bauta_statement::certificate::{Ca, ProfileError, Tbs, leaf};
 use bauta_statement::challenge::LONGEST_LIFE;
 use bauta_statement::context::{Context, key_digest};
 use bauta_statement::csr::PublicKey;
@@ -10,15 +12,12 @@ use bauta_statement::field;
 use bauta_statement::file::{Authority, Kind};
 use bauta_statement::note::Digest;
 use bauta_statement::policy::Policy;
-use bauta_statement::presentation::{Presentation, Usage};
+use bauta_statement::presentation::{Opening, Presentation, Usage};
 use bauta_statement::scope;
 
 use super::error::InvalidIssuance;
 use super::state::{CaInForce, EpochInForce, Files, PolicyInEpoch};
 use crate::presentation::{Item, VerifiedClaim};
-
-/// Seconds before the entry's time from which on a certificate is valid: clocks differ.
-pub const BACKDATED: u64 = 60;
 
 /// An issuance that is valid: what a certificate is a function of.
 #[derive(Debug)]
@@ -47,6 +46,26 @@ impl ValidIssuance {
     /// The nullifier as it is written, if the policy has a scope.
     pub fn nullifier(&self) -> Option<[u8; 32]> {
         self.claim.nullifier().map(field::to_bytes)
+    }
+
+    /// The CA as the certificate's profile needs it.
+    ///
+    /// # Errors
+    /// [`ProfileError`] if the CA's name cannot be encoded.
+    pub fn ca(&self) -> Result<Ca, ProfileError> {
+        Ca::new(
+            &self.ca.certificate,
+            &self.authority.trust_domain,
+            self.authority.enterprise_number,
+        )
+    }
+
+    /// What is signed for this entry. The openings are checked against the presentation's commitments.
+    ///
+    /// # Errors
+    /// [`ProfileError`]: the openings do not fit, and no share may be given.
+    pub fn tbs(&self, openings: &[Opening]) -> Result<Tbs, ProfileError> {
+        leaf::tbs(&self.entry, &self.policy, openings, &self.ca()?)
     }
 }
 
@@ -135,8 +154,10 @@ pub(super) fn examine(
     }
     let ca = &epoch.ca.certificate;
     let lifetime = policy.policy.certificate.lifetime_seconds;
-    if time < ca.not_before.saturating_add(BACKDATED)
-        || time.checked_add(lifetime).is_none_or(|end| end > ca.not_after)
+    if time < ca.not_before.saturating_add(BACKDATING)
+        || time
+            .checked_add(lifetime)
+            .is_none_or(|end| end > ca.not_after)
     {
         return Err(InvalidIssuance::OutsideCa);
     }
@@ -258,9 +279,9 @@ impl Spent {
         if let Some(nullifier) = candidate.presentation.nullifier() {
             let nullifier = field::to_bytes(nullifier);
             let before = self.nullifiers.get(&nullifier).cloned();
-            let until = before
-                .as_ref()
-                .map_or(candidate.period_end, |spent| spent.until.max(candidate.period_end));
+            let until = before.as_ref().map_or(candidate.period_end, |spent| {
+                spent.until.max(candidate.period_end)
+            });
             self.nullifiers.insert(
                 nullifier,
                 SpentOn {

@@ -24,11 +24,11 @@ mod files;
 mod issuance;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use epochs::LeftOut;
 pub use error::{EpochUnavailable, InvalidIssuance, Refusal};
-pub use issuance::{BACKDATED, ValidIssuance};
+pub use issuance::ValidIssuance;
 pub use state::{CaInForce, EpochInForce, Logged, PolicyInEpoch};
 
 /// Seconds for which a valid issuance can be asked for by its index: longer than a share may be given for it.
@@ -224,11 +224,7 @@ impl Ledger {
 
     /// A run of neighbouring issuances: what files and epochs decide first, all presentations in one equation, then, one
     /// after the other, what those before have spent.
-    fn append_issuances(
-        &mut self,
-        run: Vec<(&[u8], u64, Issuance)>,
-        verdicts: &mut Vec<Verdict>,
-    ) {
+    fn append_issuances(&mut self, run: Vec<(&[u8], u64, Issuance)>, verdicts: &mut Vec<Verdict>) {
         let examined: Vec<_> = run
             .iter()
             .map(|(_, time, issuance)| issuance::examine(&self.files, *time, issuance))
@@ -451,12 +447,18 @@ impl Ledger {
     }
 
     /// A policy of this name in force at a time: not retired, and its epoch is logged.
-    pub fn policy_at(&self, name: &str, time: u64) -> Option<(&Arc<EpochInForce>, &Arc<PolicyInEpoch>)> {
+    pub fn policy_at(
+        &self,
+        name: &str,
+        time: u64,
+    ) -> Option<(&Arc<EpochInForce>, &Arc<PolicyInEpoch>)> {
         let epoch = self.epoch_at(time)?;
         let policy = epoch.policy_named(name)?;
         let retired = self.files.retired(Kind::Policy, name)
             || self.files.retired(Kind::Schema, &policy.policy.schema)
-            || self.files.retired(Kind::IssuerSet, &policy.policy.issuer_set);
+            || self
+                .files
+                .retired(Kind::IssuerSet, &policy.policy.issuer_set);
         (!retired).then_some((epoch, policy))
     }
 
@@ -518,7 +520,9 @@ impl Ledger {
     /// Key generations that were asked for and not done, unexpired at `now`.
     pub fn pending_generations(&self, now: u64) -> Vec<(&Logged<KeyOperation>, &GenerateKey)> {
         self.key_operations()
-            .filter(|one| one.header.expires > now && !self.files.used_operations.contains(&one.digest))
+            .filter(|one| {
+                one.header.expires > now && !self.files.used_operations.contains(&one.digest)
+            })
             .filter_map(|one| match one.body.as_ref() {
                 KeyOperation::GenerateKey(generate) => Some((one, generate)),
                 KeyOperation::SignCaCertificate(_) => None,
@@ -564,7 +568,9 @@ impl Ledger {
         if !above || !due || !epochs::timely(&self.files, start, length, time) {
             return Ok(None);
         }
-        let epoch = epochs::compute(&self.files, number, self.size)?.in_force.epoch;
+        let epoch = epochs::compute(&self.files, number, self.size)?
+            .in_force
+            .epoch;
         Ok(Entry::new(time, Body::Epoch(epoch)).encode().ok())
     }
 

@@ -137,7 +137,10 @@ impl Files {
     }
 
     pub(super) fn epoch_at(&self, time: u64) -> Option<&Arc<EpochInForce>> {
-        self.epochs.iter().rev().find(|one| one.epoch.contains(time))
+        self.epochs
+            .iter()
+            .rev()
+            .find(|one| one.epoch.contains(time))
     }
 
     pub(super) fn last_epoch(&self) -> Option<&Arc<EpochInForce>> {

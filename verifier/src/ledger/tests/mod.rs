@@ -1,0 +1,4 @@
+//! Each rule of `docs/spec/log.md` with the case that breaks it.
+mod files;
+mod issuances;
+pub(crate) mod world;
