@@ -169,6 +169,46 @@ pub fn assert_rigid(shape: &R1cs, assignment: &Assignment, seed: u64) {
     }
 }
 
+/// Rows that could be removed without anything noticing: with the row gone, every column is still determined at the good
+/// assignment, and none of the bad assignments becomes satisfied. Empty if each constraint of a gadget is needed and
+/// tested. Every row costs a rank computation, so this is for gadgets.
+///
+/// # Panics
+/// If an assignment that is given as bad satisfies everything.
+pub fn dispensable(shape: &R1cs, good: &Assignment, bad: &[Assignment]) -> Vec<usize> {
+    assert_eq!(
+        shape.check(good),
+        Ok(()),
+        "the assignment must be satisfied"
+    );
+    let mut caught = BTreeSet::new();
+    for assignment in bad {
+        let values = assignment.values();
+        let fails = |row: &Row| {
+            evaluate(&row.a, values) * evaluate(&row.b, values) != evaluate(&row.c, values)
+        };
+        let failing: Vec<usize> = shape
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| fails(row))
+            .map(|(index, _)| index)
+            .collect();
+        assert!(!failing.is_empty(), "a bad assignment is satisfied");
+        if let [only] = failing.as_slice() {
+            caught.insert(*only);
+        }
+    }
+    let without = |removed: usize| {
+        let mut shape = shape.clone();
+        shape.rows.remove(removed);
+        undetermined(&shape, good).is_empty()
+    };
+    (0..shape.rows.len())
+        .filter(|row| !caught.contains(row) && without(*row))
+        .collect()
+}
+
 /// Which rows mention each column.
 fn rows_by_column(shape: &R1cs) -> HashMap<Column, Vec<usize>> {
     let mut rows_of: HashMap<Column, Vec<usize>> = HashMap::new();
@@ -245,6 +285,22 @@ mod tests {
             system.enforce(&x, &y, &six);
         });
         assert_determined(&shape, &values);
+    }
+
+    #[test]
+    fn a_constraint_that_nothing_needs_is_found() {
+        let gadget = |system: &mut System| {
+            let x = system.witness(Fr::from(6));
+            let six = system.instance(0);
+            system.enforce_equal(&x, &six);
+            system.enforce_equal(&(&x * Fr::from(2)), &(&six * Fr::from(2)));
+        };
+        let (shape, values) = build(gadget);
+        assert_eq!(
+            dispensable(&shape, &values, &[]),
+            [0, 1],
+            "each, given the other"
+        );
     }
 
     #[test]

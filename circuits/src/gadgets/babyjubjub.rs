@@ -316,6 +316,7 @@ fn inverse(value: Fr) -> Fr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rank;
     use ark_ec::twisted_edwards::TECurveConfig;
     use ark_ff::UniformRand;
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -425,5 +426,76 @@ mod tests {
         assert!(is_provable(&Fr::ZERO) && !is_provable(&-Fr::ONE));
         let mut rng = ChaCha20Rng::seed_from_u64(3);
         assert!((0..1000).all(|_| is_provable(&Fr::rand(&mut rng))));
+    }
+
+    /// Constraint deletion: as many constraints as unknowns, of full rank, so that each is needed.
+    #[test]
+    fn every_constraint_of_the_curve_gadgets_is_needed() {
+        let p = montgomery(&(base() * Scalar::from(7u64)).into_affine());
+        let q = montgomery(&(base() * Scalar::from(1000u64)).into_affine());
+        type Gadget = fn(&mut System, &Montgomery, &Montgomery);
+        let gadgets: [(&str, Gadget); 5] = [
+            ("add", |system, p, q| {
+                p.add(system, q);
+            }),
+            ("double", |system, p, _| {
+                p.double(system);
+            }),
+            ("double and add", |system, p, q| {
+                p.double_and_add(system, q);
+            }),
+            ("to Edwards", |system, p, _| {
+                p.to_edwards(system);
+            }),
+            ("fixed base", |system, p, _| {
+                fixed_base(system, p, &Scalar::from(123_456_789u64));
+            }),
+        ];
+        for (name, gadget) in gadgets {
+            let build = |recording| {
+                let mut system = System::new(&[p[0], p[1], q[0], q[1]], recording);
+                let [pu, pv, qu, qv] = std::array::from_fn(|index| system.instance(index));
+                gadget(
+                    &mut system,
+                    &Montgomery { u: pu, v: pv },
+                    &Montgomery { u: qu, v: qv },
+                );
+                system
+            };
+            let (shape, good) = (build(true).into_r1cs(), build(false).into_assignment());
+            assert_eq!(shape.rows.len(), shape.witnesses, "{name}");
+            rank::assert_determined(&shape, &good);
+            rank::assert_rigid(&shape, &good, 1);
+        }
+    }
+
+    /// Points of the table's form but not in it, and the two signs, are what a window's constraints tell apart.
+    #[test]
+    fn a_window_holds_its_sixteen_points_only() {
+        let start = (base() * Scalar::from(5u64)).into_affine();
+        let build = |recording| {
+            let mut system = System::new(&[], recording);
+            fixed_base(&mut system, &wires(&start), &Scalar::from(99u64));
+            system
+        };
+        let (shape, good) = (build(true).into_r1cs(), build(false).into_assignment());
+        shape.check(&good).unwrap();
+        // The first window's columns: u, u², u³, u⁴, v after the three of the first sum (slope, u, v).
+        let columns = 4..9;
+        for point in [
+            (base() * Scalar::from(2u64)).into_affine(),
+            (base() * Scalar::from(17u64)).into_affine(),
+        ] {
+            let [u, v] = montgomery(&point);
+            let mut bad = good.clone();
+            let square = u.square();
+            let values = [u, square, square * u, square.square(), v];
+            bad.values_mut()[columns.clone()].copy_from_slice(&values);
+            let error = shape.check(&bad).unwrap_err();
+            assert_eq!(
+                error.row, 6,
+                "the polynomial: rows 0 to 2 are the first sum, 3 to 5 the powers"
+            );
+        }
     }
 }

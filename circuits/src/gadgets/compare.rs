@@ -41,6 +41,7 @@ pub fn strictly_between(system: &mut System, low: &Lc, value: &Lc, next: &Lc) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rank;
 
     fn satisfied(instances: &[Fr], gadget: impl Fn(&mut System)) -> bool {
         let mut system = System::new(instances, true);
@@ -132,5 +133,34 @@ mod tests {
             alias.values_mut()[2 + position] = Fr::from(integer.get_bit(position));
         }
         assert!(shape.check(&alias).is_err());
+    }
+
+    /// Constraint deletion: without any one of the booleans, some value out of range passes.
+    #[test]
+    fn every_constraint_of_a_range_is_needed() {
+        let bits = 8;
+        let build = |value: u64, recording: bool| {
+            let mut system = System::new(&[Fr::from(value)], recording);
+            let value = system.instance(0);
+            range(&mut system, &value, bits);
+            system
+        };
+        let shape = build(0, true).into_r1cs();
+        // 256, with one bit's place taken by all of it, and with none.
+        let mut bad = vec![build(256, false).into_assignment()];
+        for position in 0..bits - 1 {
+            let mut tampered = build(256, false).into_assignment();
+            tampered.values_mut()[2 + position as usize] = Fr::from(256u64 >> position);
+            bad.push(tampered);
+        }
+        let none: Vec<usize> = Vec::new();
+        assert_eq!(
+            rank::dispensable(&shape, &build(77, false).into_assignment(), &bad),
+            none
+        );
+        assert_eq!(
+            rank::dispensable(&shape, &build(77, false).into_assignment(), &bad[1..]).len(),
+            1
+        );
     }
 }

@@ -44,6 +44,7 @@ pub fn root(system: &mut System, leaf: &Lc, path: &Path, depth: usize) -> Lc {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rank;
     use bauta_statement::tree::QuaternaryTree;
 
     fn is_member(leaf: Fr, path: &Path, root_value: Fr) -> bool {
@@ -95,5 +96,34 @@ mod tests {
         let tree = QuaternaryTree::of_members(&members, 2).unwrap();
         let path = tree.path(0).unwrap();
         assert!(!is_member(path.families[1][0], &path, tree.root()));
+    }
+
+    /// Constraint deletion at one level: each factor of the product, and each S-box.
+    #[test]
+    fn every_constraint_of_a_level_is_needed() {
+        let family = [3, 5, 7, 9].map(Fr::from);
+        let path = Path {
+            families: vec![family],
+        };
+        let build = |leaf: u64, recording: bool| {
+            let mut system = System::new(&[Fr::from(leaf)], recording);
+            let leaf = system.instance(0);
+            root(&mut system, &leaf, &path, 1);
+            system
+        };
+        let shape = build(7, true).into_r1cs();
+        // 6 is no member: the honest products, and a zero put in place of the first, the second, or neither. The columns
+        // are 0 one, 1 leaf, 2 to 5 family, 6 and 7 products.
+        let honest = build(6, false).into_assignment();
+        let mut first = honest.clone();
+        first.values_mut()[6..8].fill(Fr::ZERO);
+        let mut second = honest.clone();
+        second.values_mut()[7] = Fr::ZERO;
+        for good in [3, 5, 7, 9] {
+            let good = build(good, false).into_assignment();
+            let bad = [honest.clone(), first.clone(), second.clone()];
+            let none: Vec<usize> = Vec::new();
+            assert_eq!(rank::dispensable(&shape, &good, &bad), none);
+        }
     }
 }
