@@ -159,7 +159,7 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn to_tbs(self) -> Result<Tbs, ProfileError> {
+    fn into_tbs(self) -> Result<Tbs, ProfileError> {
         let tbs = TbsCertificate {
             version: 2, // v3
             serial: self.serial,

@@ -1,10 +1,58 @@
-//! Checks a certificate offline, from the CA's certificate and the extra data of its tlog-proof: that the CA signed it, and
+//! Certificates: what a valid issuance earns ([`tbs`]), and whether a certificate is what its entry earns ([`verify`]).
+//!
+//! [`verify`] works offline, from the CA's certificate and the extra data of its tlog-proof: that the CA signed it, and
 //! that it is what its entry earns. That the entry is logged is the rest of the tlog-proof's to say (`bauta-log`).
 
 use bauta_statement::certificate::evidence::EvidenceError;
 use bauta_statement::certificate::identity::NotOurs;
-use bauta_statement::certificate::{Ca, Evidence, PresentedIdentity, disassemble};
+use bauta_statement::certificate::{
+    Ca, Evidence, LeafFacts, PresentedIdentity, ProfileError, Pseudonym, Tbs, disassemble, leaf,
+};
+use bauta_statement::presentation::{Opening, OpeningError};
 use thiserror::Error;
+
+use crate::ledger::ValidIssuance;
+
+/// Why a valid issuance earns no certificate with these openings.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs)] // the message says what each is
+pub enum EarnError {
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+}
+
+/// The TBS of the certificate that a valid issuance earns, the same as `statement::certificate::leaf::tbs` makes from the
+/// entry's bytes, without decoding the presentation again. Signers sign this; the service makes it before it logs the entry,
+/// so that an entry with unfit openings never gets that far.
+///
+/// # Errors
+/// [`EarnError`]: openings that do not open, or are not what the policy discloses; a time outside the CA's validity.
+pub fn tbs(valid: &ValidIssuance, openings: &[Opening]) -> Result<Tbs, EarnError> {
+    valid.claim.open(openings)?;
+    let pseudonym = match valid.claim.nullifier() {
+        Some(nullifier) => Pseudonym::from_nullifier(nullifier),
+        None => Pseudonym::from_key(&valid.issuance.nonce, valid.key.spki()),
+    };
+    let facts = LeafFacts {
+        entry: &valid.entry,
+        time: valid.time,
+        policy: &valid.policy.name,
+        policy_digest: valid.issuance.policy,
+        lifetime: valid.policy.certificate.lifetime_seconds,
+        pseudonym,
+        key: &valid.key,
+        disclosed: leaf::named(&valid.policy.disclose, openings)?,
+    };
+    let authority = &valid.authority;
+    let ca = Ca::new(
+        &valid.ca.certificate,
+        &authority.trust_domain,
+        authority.enterprise_number,
+    )?;
+    Ok(facts.tbs(&ca)?)
+}
 
 /// A certificate that is what its entry earns. Made only by [`verify`].
 #[derive(Debug)]
@@ -97,7 +145,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use bauta_statement::certificate::{Tbs, assemble, ca, leaf};
+    use bauta_statement::certificate::{assemble, ca};
     use bauta_statement::csr::PublicKey;
     use bauta_statement::entry::{Body, Entry, Issuance};
     use bauta_statement::file::key_operation::{CaSubject, SignCaCertificate};

@@ -155,7 +155,7 @@ pub fn tbs(
             extension(rfc5280::ID_CE_SUBJECT_ALT_NAME, false, &names)?,
         ],
     };
-    parts.to_tbs()
+    parts.into_tbs()
 }
 
 /// Country, organisation and common name, each in an RDN of its own, in that order.

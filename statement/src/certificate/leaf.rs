@@ -120,7 +120,7 @@ pub fn tbs(
         (None, None) => Pseudonym::from_key(&issuance.nonce, key.spki()),
         _ => {
             return Err(wrong(
-                "it has a nullifier if, and only if, its policy has no scope".to_owned(),
+                "a nullifier goes with a policy that has a scope, and only with one".to_owned(),
             ));
         }
     };
@@ -143,26 +143,47 @@ fn disclosed<'a>(
     asked: &'a [Disclosure],
     openings: &'a [Opening],
 ) -> Result<Vec<(&'a str, &'a AttributeValue)>, ProfileError> {
-    let commitments = &presentation.disclosures;
-    if openings.len() != asked.len() || commitments.len() != asked.len() {
+    let values = named(asked, openings)?;
+    if presentation.disclosures.len() != asked.len() {
+        return Err(ProfileError::Openings);
+    }
+    for ((name, _), (opening, disclosure)) in values
+        .iter()
+        .zip(openings.iter().zip(&presentation.disclosures))
+    {
+        if !opening.opens(&disclosure.commitment) {
+            return Err(ProfileError::Opening((*name).to_owned()));
+        }
+    }
+    Ok(values)
+}
+
+/// Gives each opened value its name: the openings must be those of the attributes asked for, in order, each present and
+/// of its type. That they open the presentation's commitments is checked apart.
+///
+/// # Errors
+/// [`ProfileError::Openings`], [`ProfileError::Absent`] or [`ProfileError::Opening`].
+pub fn named<'a>(
+    asked: &'a [Disclosure],
+    openings: &'a [Opening],
+) -> Result<Vec<(&'a str, &'a AttributeValue)>, ProfileError> {
+    if openings.len() != asked.len() {
         return Err(ProfileError::Openings);
     }
     let mut values = Vec::with_capacity(asked.len());
-    for ((attribute, opening), committed) in asked.iter().zip(openings).zip(commitments) {
+    for (attribute, opening) in asked.iter().zip(openings) {
         if opening.slot != attribute.slot {
             return Err(ProfileError::Openings);
         }
         let name = &attribute.attribute;
         match (&opening.value, attribute.kind) {
-            (AttributeValue::Absent, _) => return Err(ProfileError::Absent(name.clone())),
             (AttributeValue::Integer(_), AttributeType::Integer)
-            | (AttributeValue::Text(_), AttributeType::Text) => {}
+            | (AttributeValue::Text(_), AttributeType::Text) => {
+                values.push((name.as_str(), &opening.value));
+            }
+            (AttributeValue::Absent, _) => return Err(ProfileError::Absent(name.clone())),
             _ => return Err(ProfileError::Opening(name.clone())),
         }
-        if !opening.opens(&committed.commitment) {
-            return Err(ProfileError::Opening(name.clone()));
-        }
-        values.push((name.as_str(), &opening.value));
     }
     Ok(values)
 }
@@ -186,7 +207,7 @@ impl LeafFacts<'_> {
             key: self.key.spki(),
             extensions: self.extensions(ca)?,
         };
-        parts.to_tbs()
+        parts.into_tbs()
     }
 
     fn extensions(&self, ca: &Ca) -> Result<x509_cert::ext::Extensions, ProfileError> {
