@@ -10,7 +10,6 @@ use crate::note::Digest;
 use crate::policy::Policy;
 use crate::schema::Schema;
 use crate::tree::{self, RevocationTree};
-use crate::vector;
 
 /// The most policies in force in an epoch.
 pub const MAX_POLICIES: usize = 128;
@@ -111,7 +110,12 @@ pub enum BoundsError {
 ///
 /// # Errors
 /// See [`BoundsError`].
-pub fn check_bounds(number: u64, start: u64, length: u32, expected: u32) -> Result<(), BoundsError> {
+pub fn check_bounds(
+    number: u64,
+    start: u64,
+    length: u32,
+    expected: u32,
+) -> Result<(), BoundsError> {
     if length != expected || length == 0 || 86_400 % length != 0 {
         return Err(BoundsError::Length {
             found: length,
@@ -130,14 +134,15 @@ pub fn check_bounds(number: u64, start: u64, length: u32, expected: u32) -> Resu
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum RootError {
     /// No issuer of the set is accepted.
-    #[error("no issuer of the set is accepted for the policy: see their schemas and revocation lists")]
+    #[error(
+        "no issuer of the set is accepted for the policy: see their schemas and revocation lists"
+    )]
     NoIssuer,
     /// The handles are not those of the lists.
-    #[error("the handles given are not those of the revocation lists that the epoch names; fetch them again or report the service")]
+    #[error(
+        "the handles given are not those of the revocation lists that the epoch names; fetch them again or report the service"
+    )]
     Handles,
-    /// A list is of no known issuer.
-    #[error("a revocation list is named {0:?}, which is no known issuer")]
-    UnknownIssuer(String),
     /// More handles than the tree holds.
     #[error("more than {MAX_REVOKED} handles are revoked; start a new log")]
     Full,
@@ -197,31 +202,18 @@ pub fn issuer_root(
     tree::members_root(&origins, tree::ISSUER_SET_DEPTH).map_err(|_| RootError::NoIssuer)
 }
 
-/// The handles that a list revokes, in its order.
-///
-/// # Errors
-/// [`RootError::File`] if the issuer's key does not decode.
-pub fn handles(issuer: &Issuer, list: &RevocationList) -> Result<Vec<u64>, RootError> {
-    let key = issuer.key()?.digest();
-    Ok(list
-        .serials
-        .iter()
-        .map(|serial| vector::handle(key, serial))
-        .collect())
-}
-
 /// The tree of revoked handles, rebuilt by whoever does not follow the log: `in_order` is an untrusted hint of the order
-/// of insertion, which must name exactly the handles of `lists` (each issuer with its newest list).
+/// of insertion, which must name exactly the handles of `lists` (the newest of each issuer, as the epoch names them).
 ///
 /// # Errors
 /// [`RootError::Handles`] if the hint has another handle, misses one or repeats one; [`RootError::Full`].
 pub fn check_revocations(
     in_order: &[u64],
-    lists: &[(&Issuer, &RevocationList)],
+    lists: &[&RevocationList],
 ) -> Result<RevocationTree, RootError> {
     let mut named = BTreeSet::new();
-    for (issuer, list) in lists {
-        named.extend(handles(issuer, list)?);
+    for list in lists {
+        named.extend(list.handles()?);
     }
     let given: BTreeSet<u64> = in_order.iter().copied().collect();
     if given.len() != in_order.len() || given != named {

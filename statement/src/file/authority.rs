@@ -120,13 +120,19 @@ pub struct Quorum {
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum QuorumError {
     /// No certificate without an honest check.
-    #[error("t ≥ f+1 does not hold (t={0}, f={1}): {1} bad signers could sign alone; raise t or lower f")]
+    #[error(
+        "t ≥ f+1 does not hold (t={0}, f={1}): {1} bad signers could sign alone; raise t or lower f"
+    )]
     Threshold(usize, usize),
     /// No fork.
-    #[error("2q > n+f does not hold (q={0}, n={1}, f={2}): two heads of one size could both be cosigned; raise q or lower f")]
+    #[error(
+        "2q > n+f does not hold (q={0}, n={1}, f={2}): two heads of one size could both be cosigned; raise q or lower f"
+    )]
     Fork(usize, usize, usize),
     /// Live with c down.
-    #[error("max(q,t) ≤ n−c does not hold (q={0}, t={1}, n={2}, c={3}): the CA would stop with {3} down; lower q, t or c")]
+    #[error(
+        "max(q,t) ≤ n−c does not hold (q={0}, t={1}, n={2}, c={3}): the CA would stop with {3} down; lower q, t or c"
+    )]
     Liveness(usize, usize, usize, usize),
     /// A threshold of one is a key held whole.
     #[error("t ≥ 2 does not hold (t={0}): one signer would hold the key whole")]
@@ -314,9 +320,14 @@ impl Authority {
         let mut names = BTreeSet::new();
         let mut groups = BTreeSet::new();
         for key in &self.ca_keys {
-            if !text::is_name(&key.name) || !names.insert(&key.name) || !groups.insert(key.group_key)
+            if !text::is_name(&key.name)
+                || !names.insert(&key.name)
+                || !groups.insert(key.group_key)
             {
-                return wrong(format!("CA key {:?} is listed twice or ill-named", key.name));
+                return wrong(format!(
+                    "CA key {:?} is listed twice or ill-named",
+                    key.name
+                ));
             }
             let mut holders = BTreeSet::new();
             for (index, share) in key.verifying_shares.iter().enumerate() {
@@ -411,7 +422,13 @@ mod tests {
         for (quorum, inequality) in [
             (Quorum { t: 2, ..five }, "t ≥ f+1"),
             (Quorum { f: 3, ..five }, "t ≥ f+1"),
-            (Quorum { f: usize::MAX, ..five }, "t ≥ f+1"),
+            (
+                Quorum {
+                    f: usize::MAX,
+                    ..five
+                },
+                "t ≥ f+1",
+            ),
             (Quorum { q: 3, ..five }, "2q > n+f"),
             (Quorum { c: 2, ..five }, "max(q,t) ≤ n−c"),
             (Quorum { q: 6, ..five }, "max(q,t) ≤ n−c"),

@@ -66,9 +66,8 @@ impl Issuer {
     /// # Errors
     /// [`FileError::IssuerSet`].
     pub fn key(&self) -> Result<eddsa::PublicKey, FileError> {
-        eddsa::PublicKey::from_bytes(&self.public_key).map_err(|error| {
-            FileError::IssuerSet(format!("the key of {:?}: {error}", self.name))
-        })
+        eddsa::PublicKey::from_bytes(&self.public_key)
+            .map_err(|error| FileError::IssuerSet(format!("the key of {:?}: {error}", self.name)))
     }
 
     /// Slot 0 of the credentials that this issuer signs under a schema with this rule.

@@ -125,8 +125,11 @@ impl KeyOperation {
                 }) {
                     return wrong("country is two capital letters");
                 }
-                if !fits(&subject.common_name) || !subject.organization.as_deref().is_none_or(fits) {
-                    return wrong("common_name and organization have 1 to 64 characters (RFC 5280's bounds)");
+                if !fits(&subject.common_name) || !subject.organization.as_deref().is_none_or(fits)
+                {
+                    return wrong(
+                        "common_name and organization have 1 to 64 characters (RFC 5280's bounds)",
+                    );
                 }
                 if sign.not_before >= sign.not_after {
                     return wrong("not_before is not before not_after");

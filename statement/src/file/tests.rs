@@ -1,4 +1,7 @@
 //! Files by themselves: headers, bodies, and what each type refuses.
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
 use super::*;
 use crate::file::authority::{
     Administrators, CaKey, LogIdentity, Mode, Quorum, Signer, VerifyingShare,
@@ -27,7 +30,10 @@ fn authority() -> Authority {
         },
         administrators: Administrators {
             k: 1,
-            keys: vec![signer("admin-1", 2).verifier(), signer("admin-2", 3).verifier()],
+            keys: vec![
+                signer("admin-1", 2).verifier(),
+                signer("admin-2", 3).verifier(),
+            ],
         },
         signers: (0..5u8)
             .map(|i| Signer {
@@ -100,15 +106,23 @@ fn a_contradictory_authority_is_refused() {
         ("k above m", |a| a.administrators.k = 3),
         ("k of 0", |a| a.administrators.k = 0),
         ("arc too large", |a| a.enterprise_number = 1 << 31),
-        ("example number in production", |a| a.mode = Mode::Production),
-        ("origin is not the key's name", |a| a.log.origin = "other".into()),
+        ("example number in production", |a| {
+            a.mode = Mode::Production
+        }),
+        ("origin is not the key's name", |a| {
+            a.log.origin = "other".into()
+        }),
         ("n is not the number of signers", |a| a.quorum.n = 6),
         ("an inequality", |a| a.quorum.q = 3),
-        ("a key twice", |a| a.signers[1].approval = a.signers[0].approval.clone()),
+        ("a key twice", |a| {
+            a.signers[1].approval = a.signers[0].approval.clone()
+        }),
         ("one key for two roles", |a| {
             a.administrators.keys[1] = NoteKeyOf::of(&a.signers[0].cosignature);
         }),
-        ("a name twice", |a| a.signers[1].name = a.signers[0].name.clone()),
+        ("a name twice", |a| {
+            a.signers[1].name = a.signers[0].name.clone()
+        }),
         ("a TLS key twice", |a| a.signers[1].tls = a.signers[0].tls),
         ("holders who left", |a| {
             let mut key = ca_key();
@@ -146,12 +160,18 @@ fn headers_have_one_form() {
         ("name: ", "Name: "),
         ("trust-domain: example.org", "trust-domain: Example.org"),
         ("expires: 2026-11-22T00:00:00Z", "expires: 2026-11-22"),
-        ("expires: 2026-11-22T00:00:00Z", "expires: 2026-11-22T00:00:00Z\nmore: 1"),
+        (
+            "expires: 2026-11-22T00:00:00Z",
+            "expires: 2026-11-22T00:00:00Z\nmore: 1",
+        ),
         ("bauta/v1/authority", "bauta/v2/authority"),
         ("bauta/v1/authority", "bauta/v1/unknown"),
         ("bauta/v1/authority", "bauta/v1/policy"),
         ("\"ca_name\"", "\"unknown\": 1, \"ca_name\""),
-        ("\"mode\": \"development\"", "\"mode\": \"development\", \"mode\": \"production\""),
+        (
+            "\"mode\": \"development\"",
+            "\"mode\": \"development\", \"mode\": \"production\"",
+        ),
     ] {
         assert!(good.contains(from), "{from}");
         assert!(read(&good.replacen(from, to, 1)).is_err(), "{from} → {to}");
@@ -188,7 +208,10 @@ fn key_operations_are_checked() {
     };
     assert_eq!(*again, good);
     for (what, change) in [
-        ("identifiers", (|g: &mut GenerateKey| g.participants.swap(0, 1)) as fn(&mut GenerateKey)),
+        (
+            "identifiers",
+            (|g: &mut GenerateKey| g.participants.swap(0, 1)) as fn(&mut GenerateKey),
+        ),
         ("n", |g| g.n = 4),
         ("t of 1", |g| g.t = 1),
         ("q above n", |g| g.q = 6),
@@ -196,7 +219,10 @@ fn key_operations_are_checked() {
     ] {
         let mut bad = generate.clone();
         change(&mut bad);
-        assert!(read(&text(&KeyOperation::GenerateKey(bad))).is_err(), "{what}");
+        assert!(
+            read(&text(&KeyOperation::GenerateKey(bad))).is_err(),
+            "{what}"
+        );
     }
     let certificate = SignCaCertificate {
         key: "ca-1".into(),
@@ -211,20 +237,35 @@ fn key_operations_are_checked() {
     };
     read(&text(&KeyOperation::SignCaCertificate(certificate.clone()))).unwrap();
     for (what, change) in [
-        ("dates", (|s: &mut SignCaCertificate| s.not_after = 5) as fn(&mut SignCaCertificate)),
+        (
+            "dates",
+            (|s: &mut SignCaCertificate| s.not_after = 5) as fn(&mut SignCaCertificate),
+        ),
         ("country", |s| s.subject.country = Some("it".into())),
         ("name", |s| s.subject.common_name = "x".repeat(65)),
     ] {
         let mut bad = certificate.clone();
         change(&mut bad);
-        assert!(read(&text(&KeyOperation::SignCaCertificate(bad))).is_err(), "{what}");
+        assert!(
+            read(&text(&KeyOperation::SignCaCertificate(bad))).is_err(),
+            "{what}"
+        );
     }
 }
 
 #[test]
 fn revocation_lists_name_each_serial_once() {
     let head = "bauta/v1/revocation-list\ntrust-domain: example.org\nname: desk\nversion: 1\nexpires: 2026-11-22T00:00:00Z\n\n";
-    let list = |serials: &str| read(&format!("{head}{{\"serials\": [{serials}]}}\n"));
+    let key = data_encoding::HEXLOWER.encode(
+        &crate::eddsa::SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(1))
+            .public_key()
+            .to_bytes(),
+    );
+    let list = |serials: &str| {
+        read(&format!(
+            "{head}{{\"issuer_key\": \"{key}\", \"serials\": [{serials}]}}\n"
+        ))
+    };
     list("").unwrap();
     let (_, Body::RevocationList(two)) = list("\"01\", \"0200\"").unwrap() else {
         panic!("a list");
@@ -233,7 +274,14 @@ fn revocation_lists_name_each_serial_once() {
         panic!("a list");
     };
     assert!(three.extends(&two) && three.extends(&three) && !two.extends(&three));
-    for bad in ["\"01\", \"01\"", "\"00\"", "\"0001\"", "\"\"", "\"0A\"", "1"] {
+    for bad in [
+        "\"01\", \"01\"",
+        "\"00\"",
+        "\"0001\"",
+        "\"\"",
+        "\"0A\"",
+        "1",
+    ] {
         assert!(list(bad).is_err(), "{bad}");
     }
 }

@@ -94,6 +94,11 @@ pub enum Refusal {
     /// A revocation list of nobody known.
     #[error("no logged issuer set has an issuer {0:?}")]
     UnknownIssuer(String),
+    /// A revocation list for another key than its issuer's.
+    #[error(
+        "the revocation list of {0:?} is for another key than the issuer sets name; an issuer revokes only its own"
+    )]
+    ForeignKey(String),
     /// A revocation list that does not begin with the serials of the one before.
     #[error("the revocation list of {0:?} does not begin with the serials of its last version")]
     NotAppended(String),

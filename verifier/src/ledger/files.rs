@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bauta_statement::entry::ObjectRef;
 use bauta_statement::epoch::{
-    self, MAX_ISSUER_SETS, MAX_ISSUERS, MAX_POLICIES, MAX_REVOKED, MAX_SCHEMAS,
+    MAX_ISSUER_SETS, MAX_ISSUERS, MAX_POLICIES, MAX_REVOKED, MAX_SCHEMAS,
 };
 use bauta_statement::file::authority::{Authority, CaKey, Mode};
 use bauta_statement::file::key_operation::{GenerateKey, SignCaCertificate};
@@ -171,6 +171,14 @@ pub(super) fn authority(files: &mut Files, place: &Place<'_>) -> Result<(), Refu
     if let Some((operation, name)) = made {
         files.used_operations.insert(operation);
         files.used_key_names.insert(name);
+    }
+    // The same signers in the same numbers are the same quorum.
+    if files
+        .quorums
+        .last()
+        .is_some_and(|last| last.signers == new.signers && last.quorum == new.quorum)
+    {
+        files.quorums.pop();
     }
     files.quorums.push(Arc::clone(&logged.body));
     files.authority = Some(logged);
@@ -444,6 +452,9 @@ fn revocation_list(
         1,
         "the issuer's note key",
     )?;
+    if list.issuer_key != issuer.public_key {
+        return Err(Refusal::ForeignKey(name.clone()));
+    }
     let former = files.lists.get(name);
     upward(&file.header, former.map(|former| former.header.version))?;
     if former.is_some_and(|former| !list.extends(&former.body)) {
@@ -457,8 +468,7 @@ fn revocation_list(
         });
     }
     let known = former.map_or(0, |former| former.body.serials.len());
-    let handles =
-        epoch::handles(&issuer, list).map_err(|error| Refusal::IssuerSet(error.to_string()))?;
+    let handles = list.handles()?;
     // Two serials of one handle (64 bits) are one leaf.
     let mut seen = BTreeSet::new();
     let new: Vec<u64> = handles

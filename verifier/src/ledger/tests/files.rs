@@ -255,7 +255,21 @@ fn an_authority_changes_only_as_allowed() {
     assert_eq!(world.ledger.quorums().len(), 1);
     assert!(world.ledger.rollback(&mark).is_err());
     world.submit(note).unwrap();
-    // The head with the change needs the quorums of both; the next one only the new.
+    // The signers are the same, so is the quorum.
+    assert_eq!(world.ledger.quorums().len(), 1);
+    assert_eq!(world.ledger.quorums()[0].version, next.version);
+    // A signer with a new key: the head with the change needs the quorums of both, the next one only the new.
+    next.version += 1;
+    next.signers[0].cosignature = bauta_statement::note::CosignatureKey::new(
+        "signer-0.example.org",
+        &NoteSigner::from_secret("x", &[80; 32])
+            .unwrap()
+            .verifier()
+            .public(),
+    )
+    .unwrap();
+    let note = sign(&next.to_text().unwrap(), &[&new[0], &new[1]]).unwrap();
+    world.submit(note).unwrap();
     assert_eq!(world.ledger.quorums().len(), 2);
     world.ledger.settle();
     assert_eq!(world.ledger.quorums().len(), 1);
@@ -504,11 +518,61 @@ fn a_list_is_appended_to_and_keeps_its_quota() {
     assert_eq!(world.ledger.revoked_handles().len(), 3);
     let text = to_text(
         &World::header(Kind::RevocationList, "nobody", 1, FAR),
-        &json!({"serials": []}),
+        &json!({
+            "issuer_key": data_encoding::HEXLOWER.encode(&world.issuer.public_key),
+            "serials": [],
+        }),
     )
     .unwrap();
     let note = world.by_desk(&text);
     refused(&mut world, note, |r| matches!(r, Refusal::UnknownIssuer(_)));
+}
+
+#[test]
+fn an_issuer_revokes_only_its_own() {
+    let mut world = World::running();
+    let own = world.list_text(2, FAR, &["01"]);
+    let foreign = World::foreign_key();
+    let text = own.replace(
+        &data_encoding::HEXLOWER.encode(&world.issuer.public_key),
+        &data_encoding::HEXLOWER.encode(&foreign),
+    );
+    let note = world.by_desk(&text);
+    refused(&mut world, note, |r| matches!(r, Refusal::ForeignKey(_)));
+}
+
+#[test]
+fn schemas_of_a_set_agree_on_what_the_policy_reads() {
+    // The desk signs under a schema of its own. Slots 5 and 9 are what the policy reads; 8 is not.
+    for (from, to, accepted) in [
+        ("\"san\": \"email\"", "\"san\": \"dns\"", true),
+        ("2.5.4.10", "2.5.4.11", false),
+        ("2.5.4.6", "2.5.4.7", false),
+    ] {
+        let mut world = World::with_ca(Mode::Development, Provenance::Development);
+        let other = world
+            .schema_text(1)
+            .replace("employee", "own")
+            .replace(from, to);
+        assert_ne!(
+            other,
+            world.schema_text(1).replace("employee", "own"),
+            "{from}"
+        );
+        let mut issuer = world.issuer.clone();
+        issuer.schema = "own".into();
+        for note in [
+            world.by_administrators(&world.schema_text(1)),
+            world.by_administrators(&other),
+            world.by_administrators(&world.issuer_set_text(1, &issuer)),
+            world.by_administrators(&world.policy_text("staff", 1)),
+            world.by_desk(&world.list_text(1, FAR, &[])),
+        ] {
+            world.submit(note).unwrap();
+        }
+        let (epoch, _) = world.ledger.preview_epoch(world.time / HOUR).unwrap();
+        assert_eq!(epoch.policies.len(), usize::from(accepted), "{from}");
+    }
 }
 
 #[test]
@@ -557,7 +621,7 @@ fn the_wallet_computes_the_same_roots() {
     world.submit(note).unwrap();
     let epoch = world.turn();
     let list = world.ledger.revocation_list("desk").unwrap().body.clone();
-    let lists = [(&world.issuer, list.as_ref())];
+    let lists = [list.as_ref()];
     let handles = world.ledger.revoked_handles().to_vec();
     let tree = epoch::check_revocations(&handles, &lists).unwrap();
     assert_eq!(epoch::encode_root(&tree.root()), epoch.revocation_root);

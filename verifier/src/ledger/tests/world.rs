@@ -310,6 +310,13 @@ impl World {
         .unwrap()
     }
 
+    /// The key of another issuer.
+    pub(crate) fn foreign_key() -> [u8; 32] {
+        SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(2))
+            .public_key()
+            .to_bytes()
+    }
+
     /// Object digests of the verifying keys.
     pub(crate) fn verifying_keys(&self) -> Vec<Digest> {
         self.trapdoors
@@ -391,7 +398,10 @@ impl World {
     pub(crate) fn list_text(&self, version: u64, expires: u64, serials: &[&str]) -> String {
         to_text(
             &Self::header(Kind::RevocationList, "desk", version, expires),
-            &json!({ "serials": serials }),
+            &json!({
+                "issuer_key": data_encoding::HEXLOWER.encode(&self.issuer.public_key),
+                "serials": serials,
+            }),
         )
         .unwrap()
     }
