@@ -1,0 +1,357 @@
+//! A running signer: one thread owns the state machine and its store, one task keeps the stream to the coordinator open.
+//! Between them go frames; the order "persist, send, publish" is the thread's.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bauta_log::{CosignatureVerifier, SignedCheckpoint, tile::TileFile};
+use bauta_signer_protocol::{
+    ledger_rulebook::LedgerRulebook,
+    messages::{Cosigned, Message as _, ToCoordinator, ToNode},
+    node::{DurableHead, Node, NodeConfig, NodeEvent, Output, Record, RestoreError},
+    rulebook::Rulebook,
+};
+use rand::rngs::OsRng;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    config::{Checked, ConfigError, Mode, SignerConfig},
+    keys::{self, Keys, KeysError},
+    seal::{self, KeySeal, PassphraseSeal, SealKind},
+    store::{DiskStore, StoreError},
+    tls,
+    transport::{self, Backoff, HEARTBEAT, Session, TransportError},
+};
+
+/// Frames that wait for the node.
+const INBOX: usize = 16;
+/// A stream that lived so long was a good one: the next failure begins a new row.
+const GOOD: Duration = Duration::from_secs(30);
+
+/// Why a signer does not start, or stopped.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// Production mode and a passphrase.
+    #[error(
+        "production mode refuses keys that a passphrase seals: keep them under a token's key, or set \"mode\": \"development\" for a trial"
+    )]
+    SealTooWeak,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state machine refuses what the store holds.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// TLS could not be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The address is wrong: trying again is no use.
+    #[error(transparent)]
+    Address(TransportError),
+    /// The configured name or keys.
+    #[error("the signer's own key in signer.json is damaged: {0}")]
+    OwnKey(bauta_log::key::KeyError),
+    /// The thread of the state machine ended.
+    #[error("the signer's state machine ended unexpectedly; its last log lines say why")]
+    Ended,
+}
+
+/// Runs a signer until `shutdown`: keys sealed by a passphrase (from the configured file, else from the terminal), rules as the
+/// ledger has them.
+///
+/// # Errors
+/// As of [`run_with`].
+pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<(), RunError> {
+    let passphrase =
+        seal::find_passphrase(config.passphrase_file.as_deref(), false).map_err(KeysError::from)?;
+    let seal = PassphraseSeal::new(passphrase.as_str(), seal::WORK_FACTOR);
+    run_with(config, &seal, LedgerRulebook::new, shutdown).await
+}
+
+/// Runs a signer until `shutdown`, under the rules that `rulebook` makes of the pinned authority digest.
+///
+/// # Errors
+/// [`RunError`]: what is wrong before it starts, or a store that failed. A coordinator that is away is no error; it is dialled
+/// again for as long as it takes.
+pub async fn run_with<B: Rulebook + Send + 'static>(
+    config: SignerConfig,
+    seal: &dyn KeySeal,
+    rulebook: impl FnOnce([u8; 32]) -> B,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let config = config.check()?;
+    if config.mode == Mode::Production && seal.kind() != SealKind::Token {
+        return Err(RunError::SealTooWeak);
+    }
+    let Keys {
+        node: node_keys,
+        identity,
+        vault,
+        public,
+    } = keys::load(&config.keys, seal)?;
+    let tls = Arc::new(tls::client_config(config.pin, identity)?);
+    let node_config = NodeConfig {
+        name: public.name.clone(),
+        log: config.log.clone(),
+        cosignature: public.cosignature.parse().map_err(RunError::OwnKey)?,
+    };
+    let rulebook = rulebook(config.authority);
+    let data = config.data.clone();
+    // Replaying a long log takes a while, and the store blocks: neither belongs on the runtime's threads.
+    let shell = tokio::task::spawn_blocking(move || -> Result<Shell<B>, RunError> {
+        let store = DiskStore::open(&data, vault)?;
+        let (head, shares) = (store.head()?, store.shares()?);
+        let cosignature = node_config.cosignature.clone();
+        let node = Node::restore(
+            node_config,
+            node_keys,
+            rulebook,
+            head,
+            shares,
+            &store,
+            &mut OsRng,
+        )?;
+        Ok(Shell {
+            node,
+            store,
+            cosignature,
+        })
+    })
+    .await
+    .map_err(|_| RunError::Ended)??;
+    info!(
+        name = public.name,
+        size = shell.node.head().size,
+        "signer is up"
+    );
+
+    let (inbox, commands) = mpsc::channel(INBOX);
+    let mut worker = tokio::task::spawn_blocking(move || shell.work(commands));
+    let dialling = dial_for_ever(&config, tls, inbox, &shutdown);
+    let result = tokio::select! {
+        ended = &mut worker => return ended.map_err(|_| RunError::Ended)?.map_err(RunError::Store),
+        failed = dialling => failed,
+    };
+    // The inbox is gone with `dialling`: the worker finishes the output it is at, and ends.
+    worker.await.map_err(|_| RunError::Ended)??;
+    info!(name = public.name, "signer has stopped");
+    result
+}
+
+enum Command {
+    /// A stream is up; answers go to this sender.
+    Connected(mpsc::Sender<Vec<u8>>),
+    /// A frame of it.
+    Frame(Vec<u8>),
+}
+
+/// The state machine with its store.
+struct Shell<B> {
+    node: Node<B>,
+    store: DiskStore,
+    cosignature: CosignatureVerifier,
+}
+
+impl<B: Rulebook> Shell<B> {
+    fn work(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), StoreError> {
+        let mut outbox: Option<mpsc::Sender<Vec<u8>>> = None;
+        while let Some(command) = commands.blocking_recv() {
+            let output = match command {
+                Command::Connected(sender) => {
+                    outbox = Some(sender);
+                    self.node.connected(&mut OsRng)
+                }
+                Command::Frame(frame) => match ToNode::decode(&frame) {
+                    Ok(message) => self
+                        .node
+                        .handle(unix_now(), &mut OsRng, &self.store, message),
+                    Err(problem) => self.node.malformed(&problem.to_string()),
+                },
+            };
+            self.carry_out(output, outbox.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(
+        &mut self,
+        output: Output,
+        outbox: Option<&mpsc::Sender<Vec<u8>>>,
+    ) -> Result<(), StoreError> {
+        // A crash before the next line forgets the output; one after it only delays the answer, which is asked for again.
+        self.store.persist(&output.persist)?;
+        for message in &output.send {
+            match message.encode() {
+                // A stream that ended loses the answer; the coordinator asks again on the next one.
+                Ok(frame) => drop(outbox.map(|outbox| outbox.blocking_send(frame))),
+                Err(problem) => error!(%problem, "an answer of ours is too long to be sent"),
+            }
+        }
+        output.events.iter().for_each(tell);
+        self.publish(output)
+    }
+
+    /// The public copy, after the answer: it can be made again from what is durable.
+    fn publish(&mut self, output: Output) -> Result<(), StoreError> {
+        let mut tiles: Vec<TileFile> = Vec::new();
+        let mut head: Option<DurableHead> = None;
+        for record in output.persist {
+            match record {
+                Record::Tiles(files) => tiles.extend(files),
+                Record::Head(durable) => head = Some(durable),
+                _ => {}
+            }
+        }
+        let Some(durable) = head else { return Ok(()) };
+        let own_line = output.send.iter().find_map(|message| match message {
+            ToCoordinator::Cosigned(cosigned) if cosigned.size == durable.head.size => {
+                Some(cosigned)
+            }
+            _ => None,
+        });
+        let note = with_own_line(&durable.checkpoint, own_line, &self.cosignature);
+        self.store.publish(&tiles, durable.head.size, &note)
+    }
+}
+
+/// The log's checkpoint note with this signer's cosignature beside the log's signature.
+fn with_own_line(note: &[u8], cosigned: Option<&Cosigned>, own: &CosignatureVerifier) -> Vec<u8> {
+    let joined = cosigned.map(|cosigned| [note, cosigned.line.as_slice()].concat());
+    joined
+        .filter(|joined| {
+            SignedCheckpoint::parse(joined).is_ok_and(|signed| {
+                signed
+                    .signatures()
+                    .iter()
+                    .any(|line| own.verify(signed.checkpoint(), line).is_ok())
+            })
+        })
+        .unwrap_or_else(|| note.to_vec())
+}
+
+fn tell(event: &NodeEvent) {
+    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+    match event {
+        NodeEvent::Cosigned(head) => info!(size = head.size, root = hex(&head.root), "cosigned"),
+        NodeEvent::ShareGiven { index } => info!(index, "gave a share"),
+        NodeEvent::KeyMade(key) => info!(key = hex(key), "took part in making a key"),
+        NodeEvent::KeyInForce(key) => info!(key = hex(key), "a key is in force"),
+        NodeEvent::WrongShare(key) => {
+            error!(
+                key = hex(key),
+                "the share held does not fit the published one, and is not used: have it repaired"
+            );
+        }
+        NodeEvent::Fork { ours, theirs } => error!(
+            ours = %String::from_utf8_lossy(ours),
+            theirs = %String::from_utf8_lossy(theirs),
+            "the log signed two histories: keep both notes, and tell the other operators"
+        ),
+        NodeEvent::Refused(refused) => {
+            warn!(subject = ?refused.subject, code = ?refused.code, reason = refused.reason, "refused");
+        }
+    }
+}
+
+/// Keeps a stream open until `shutdown`.
+async fn dial_for_ever(
+    config: &Checked,
+    tls: Arc<rustls::ClientConfig>,
+    inbox: mpsc::Sender<Command>,
+    shutdown: &CancellationToken,
+) -> Result<(), RunError> {
+    let mut backoff = Backoff::default();
+    let mut last = String::new();
+    loop {
+        let session = async {
+            let session = transport::dial(&config.coordinator, tls.clone()).await?;
+            info!(coordinator = config.coordinator, "connected");
+            let since = tokio::time::Instant::now();
+            let ended = serve(session, &inbox).await;
+            if since.elapsed() >= GOOD {
+                backoff.reset();
+            }
+            Err(ended)
+        };
+        let ended: Result<Infallible, TransportError> = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            ended = session => ended,
+        };
+        let Err(problem) = ended;
+        if matches!(problem, TransportError::Address(_)) {
+            return Err(RunError::Address(problem));
+        }
+        let wait = backoff.next(&mut OsRng);
+        // The same reason again and again is said once.
+        if problem.to_string() == last {
+            debug!(%problem, ?wait, "no stream");
+        } else {
+            warn!(%problem, "no stream; trying again");
+        }
+        last = problem.to_string();
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Carries frames both ways until the stream ends.
+async fn serve(mut session: Session, inbox: &mpsc::Sender<Command>) -> TransportError {
+    let gone = || TransportError::Ended("the signer is stopping".to_owned());
+    let (outbox, mut answers) = mpsc::channel(INBOX);
+    if inbox.send(Command::Connected(outbox)).await.is_err() {
+        return gone();
+    }
+    let sender = session.sender();
+    let write = async {
+        let mut beat = tokio::time::interval(HEARTBEAT);
+        loop {
+            let frame = tokio::select! {
+                answer = answers.recv() => match answer {
+                    Some(frame) => frame,
+                    None => return gone(),
+                },
+                _ = beat.tick() => Vec::new(),
+            };
+            if let Err(problem) = sender.send(frame).await {
+                return problem;
+            }
+        }
+    };
+    let read = async {
+        loop {
+            match session.receive().await {
+                Ok(frame) => {
+                    if inbox.send(Command::Frame(frame)).await.is_err() {
+                        return gone();
+                    }
+                }
+                Err(problem) => return problem,
+            }
+        }
+    };
+    tokio::select! {
+        problem = write => problem,
+        problem = read => problem,
+    }
+}
+
+/// Unix seconds. A clock before 1970 counts as 1970, at which nothing is in force.
+fn unix_now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
+}

@@ -1,0 +1,598 @@
+//! What a signer must never forget: the head it cosigned and the entries below it, the one TBS of each entry, spent nonces,
+//! and its sealed shares. All of it is in one redb database, where one transaction holds all of one output; each is durable,
+//! and read back, before anything of that output is sent.
+//!
+//! The tile folder beside it is the signer's public copy. It is written after the answer is sent, since it can be made again:
+//! entries stay in the database until the folder has them, and [`DiskStore::open`] writes what a crash left out. Objects are
+//! named by their hash, so they go straight into the folder, before the transaction.
+
+use std::{path::Path, sync::Mutex};
+
+use bauta_log::{
+    Edge, FolderStorage, Head, SignedCheckpoint, TileSource as _,
+    storage::{
+        CHECKPOINT_PATH, ReadError, Storage as _, StorageError, get_object, put_object,
+        read_entries,
+    },
+    tile::{FULL_WIDTH, TileFile},
+    tree::TreeError,
+};
+use bauta_signer_protocol::{
+    keys::KeyShare,
+    messages::{Digest, GroupKey, Slot},
+    node::{DurableHead, Record},
+    rulebook::{Objects, Store},
+};
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use thiserror::Error;
+use tracing::error;
+
+use crate::{
+    files::{self, FileError},
+    seal::{SealError, Vault},
+};
+
+/// `"head"` → size (8 bytes, big-endian) ‖ root ‖ checkpoint note.
+const HEAD: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("head");
+const HEAD_KEY: &str = "head";
+/// Entries that the tile folder may not hold yet, by index.
+const PENDING: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pending");
+/// The TBS digest of each entry that a share was given for.
+const BOUND: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("bound");
+/// Spent nonces: group key ‖ boot ‖ number.
+const BURNT: TableDefinition<'_, &[u8], ()> = TableDefinition::new("burnt");
+/// Sealed shares by group key.
+const SHARES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("shares");
+
+/// Entries per bundle.
+const BUNDLE: u64 = FULL_WIDTH as u64;
+
+/// Why the store failed. After any of these the signer stops: memory has run ahead of the disk.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database.
+    #[error("the signer's database failed: {0}; check the disk, then start again")]
+    Database(String),
+    /// The tile folder.
+    #[error(transparent)]
+    Folder(#[from] StorageError),
+    /// A tile of the folder cannot be read.
+    #[error(transparent)]
+    Tile(#[from] ReadError),
+    /// The seal.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The folder around it all.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What came back is not what was written.
+    #[error(
+        "{0} was read back with other bytes than were written: the disk or memory is faulty; replace it, and re-enrol this signer under a new key"
+    )]
+    ReadBack(&'static str),
+    /// Another TBS is recorded for this entry.
+    #[error("entry {0} is bound to another certificate already")]
+    Bound(u64),
+    /// The nonce is recorded as spent: two processes share one store.
+    #[error(
+        "a nonce was spent before: is this signer running twice on a copy of its folder? Stop both, and re-enrol it under a new key"
+    )]
+    Burnt,
+    /// The database holds something that this program did not write.
+    #[error(
+        "{0} in the signer's database is damaged: restore it, or re-enrol this signer under a new key"
+    )]
+    Damaged(&'static str),
+    /// Entries below the head are missing, or do not hash to it.
+    #[error("the log's copy cannot be completed: {0}")]
+    Incomplete(#[from] TreeError),
+}
+
+macro_rules! database_errors {
+    ($($error:ident),*) => { $(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                Self::Database(error.to_string())
+            }
+        }
+    )* };
+}
+database_errors!(
+    DatabaseError,
+    TransactionError,
+    TableError,
+    StorageError,
+    CommitError,
+    SetDurabilityError
+);
+
+/// The store of one signer.
+pub struct DiskStore {
+    database: Database,
+    folder: FolderStorage,
+    vault: Vault,
+    /// Size of the log that the folder holds whole.
+    published: u64,
+    /// The bundle that was read last: its number, width and entries.
+    bundle: Mutex<(u64, u16, Vec<Vec<u8>>)>,
+}
+
+impl DiskStore {
+    /// Opens `data`/state.redb and `data`/log, makes them if they are not there, and completes the folder after a crash. The
+    /// database locks itself: a second process on the same folder is refused.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(data: &Path, vault: Vault) -> Result<Self, StoreError> {
+        files::private_folder(data)?;
+        let database = Database::create(data.join("state.redb"))?;
+        let transaction = database.begin_write()?;
+        transaction.open_table(HEAD)?;
+        transaction.open_table(PENDING)?;
+        transaction.open_table(BOUND)?;
+        transaction.open_table(BURNT)?;
+        transaction.open_table(SHARES)?;
+        transaction.commit()?;
+        let mut store = Self {
+            database,
+            folder: FolderStorage::open(data.join("log"))?,
+            vault,
+            published: 0,
+            bundle: Mutex::default(),
+        };
+        store.recover()?;
+        Ok(store)
+    }
+
+    /// The newest head that was cosigned.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn head(&self) -> Result<Option<DurableHead>, StoreError> {
+        let table = self.database.begin_read()?.open_table(HEAD)?;
+        table
+            .get(HEAD_KEY)?
+            .map(|value| decode_head(value.value()))
+            .transpose()
+    }
+
+    /// All shares, opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Seal`] if one was sealed elsewhere, [`StoreError::Damaged`].
+    pub fn shares(&self) -> Result<Vec<KeyShare>, StoreError> {
+        let table = self.database.begin_read()?.open_table(SHARES)?;
+        let mut shares = Vec::new();
+        for row in table.iter()? {
+            let (key, sealed) = row?;
+            let secret = self
+                .vault
+                .open_sealed(&share_purpose(key.value()), sealed.value())?;
+            let share =
+                KeyShare::from_bytes(&secret).map_err(|_| StoreError::Damaged("a key share"))?;
+            if share.group_key().as_slice() != key.value() {
+                return Err(StoreError::Damaged("a key share"));
+            }
+            shares.push(share);
+        }
+        Ok(shares)
+    }
+
+    /// Makes the records of one output durable, in one transaction, and reads back what a signature will rest on. Tiles are not
+    /// written here; give them to [`Self::publish`] afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the signer must then send nothing and stop.
+    pub fn persist(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let rows = || {
+            records
+                .iter()
+                .filter(|record| !matches!(record, Record::Object { .. } | Record::Tiles(_)))
+        };
+        for record in records {
+            if let Record::Object { digest, bytes } = record {
+                if put_object(&mut self.folder, bytes)? != *digest {
+                    return Err(StoreError::ReadBack("an object"));
+                }
+            }
+        }
+        if rows().next().is_none() {
+            return Ok(());
+        }
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        {
+            let mut head = transaction.open_table(HEAD)?;
+            let mut pending = transaction.open_table(PENDING)?;
+            let mut bound = transaction.open_table(BOUND)?;
+            let mut burnt = transaction.open_table(BURNT)?;
+            let mut shares = transaction.open_table(SHARES)?;
+            for record in rows() {
+                match record {
+                    Record::Entries { first, entries } => {
+                        for (index, entry) in (*first..).zip(entries) {
+                            pending.insert(index, entry.as_slice())?;
+                        }
+                    }
+                    Record::Head(durable) => {
+                        head.insert(HEAD_KEY, encode_head(durable).as_slice())?;
+                    }
+                    Record::Bound { index, tbs_digest } => {
+                        let before = bound.insert(index, tbs_digest.as_slice())?;
+                        if before.is_some_and(|before| before.value() != tbs_digest) {
+                            return Err(StoreError::Bound(*index));
+                        }
+                    }
+                    Record::Burnt { group_key, slot } => {
+                        if burnt
+                            .insert(nonce_key(group_key, slot).as_slice(), ())?
+                            .is_some()
+                        {
+                            return Err(StoreError::Burnt);
+                        }
+                    }
+                    Record::KeyShare { group_key, secret } => {
+                        let sealed = self.vault.seal(&share_purpose(group_key), secret)?;
+                        shares.insert(group_key.as_slice(), sealed.as_slice())?;
+                    }
+                    Record::Object { .. } | Record::Tiles(_) => {}
+                }
+            }
+            pending.retain_in(..self.published, |_, _| false)?;
+        }
+        transaction.commit()?;
+        rows().try_for_each(|record| self.read_back(record))
+    }
+
+    fn read_back(&self, record: &Record) -> Result<(), StoreError> {
+        let read = self.database.begin_read()?;
+        let (same, what) = match record {
+            Record::Entries { first, entries } => {
+                let pending = read.open_table(PENDING)?;
+                let mut same = true;
+                for (index, entry) in (*first..).zip(entries) {
+                    same &= pending
+                        .get(index)?
+                        .is_some_and(|stored| stored.value() == entry);
+                }
+                (same, "an entry")
+            }
+            Record::Head(durable) => (self.head()?.as_ref() == Some(durable), "the head"),
+            Record::Bound { index, tbs_digest } => (
+                self.bound_checked(*index)?.as_ref() == Some(tbs_digest),
+                "a TBS digest",
+            ),
+            Record::Burnt { group_key, slot } => {
+                (self.burnt_checked(group_key, slot)?, "a spent nonce")
+            }
+            Record::KeyShare { group_key, secret } => {
+                let shares = read.open_table(SHARES)?;
+                let sealed = shares.get(group_key.as_slice())?;
+                let opened = sealed.map(|sealed| {
+                    self.vault
+                        .open_sealed(&share_purpose(group_key), sealed.value())
+                });
+                (
+                    opened.transpose()?.as_deref() == Some(&**secret),
+                    "a key share",
+                )
+            }
+            Record::Object { .. } | Record::Tiles(_) => (true, ""),
+        };
+        if same {
+            Ok(())
+        } else {
+            Err(StoreError::ReadBack(what))
+        }
+    }
+
+    /// Brings the public copy up to a head that was persisted: its tiles, then its checkpoint with this signer's own
+    /// cosignature line. A crash before or in this leaves the folder behind, and [`Self::open`] completes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`].
+    pub fn publish(
+        &mut self,
+        tiles: &[TileFile],
+        size: u64,
+        checkpoint: &[u8],
+    ) -> Result<(), StoreError> {
+        self.folder.put_tiles(tiles)?;
+        self.folder.put_checkpoint(checkpoint)?;
+        self.published = size;
+        Ok(())
+    }
+
+    /// Reads how far the folder is, and writes what it lacks of the head.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let Some(durable) = self.head()? else {
+            return Ok(());
+        };
+        let checkpoint = self.folder.get(CHECKPOINT_PATH)?;
+        let folder_head = checkpoint
+            .and_then(|note| SignedCheckpoint::parse(&note).ok())
+            .map_or(Head::EMPTY, |signed| signed.checkpoint().head());
+        // An edge that does not load means damage in the newest tiles: they are compared with the entries, from the start.
+        let edge = Edge::load(&self.folder, &folder_head)
+            .ok()
+            .filter(|edge| edge.size() <= durable.head.size)
+            .unwrap_or_default();
+        self.published = edge.size();
+        if edge.head() == durable.head {
+            return Ok(());
+        }
+        let entries = (edge.size()..durable.head.size)
+            .map(|index| {
+                self.entry(index)
+                    .ok_or_else(|| ReadError::Missing(format!("entry {index}")))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let (edge, tiles) = edge.extend(&entries)?;
+        if edge.head() != durable.head {
+            return Err(TreeError::WrongRoot {
+                size: durable.head.size,
+            }
+            .into());
+        }
+        self.publish(&tiles, durable.head.size, &durable.checkpoint)
+    }
+
+    fn pending(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.database.begin_read()?.open_table(PENDING)?;
+        Ok(table.get(index)?.map(|entry| entry.value().to_vec()))
+    }
+
+    /// An entry from the folder. What it says is checked by whoever asks: the replay hashes all entries up to the head's root.
+    fn published_entry(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        if index >= self.published {
+            return Ok(None);
+        }
+        let number = index / BUNDLE;
+        let width = (self.published - number * BUNDLE).min(BUNDLE) as u16;
+        let mut bundle = self
+            .bundle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if (bundle.0, bundle.1) != (number, width) {
+            *bundle = (number, width, read_entries(&self.folder, number, width)?);
+        }
+        Ok(bundle.2.get((index % BUNDLE) as usize).cloned())
+    }
+
+    fn bound_checked(&self, index: u64) -> Result<Option<Digest>, StoreError> {
+        let table = self.database.begin_read()?.open_table(BOUND)?;
+        let Some(stored) = table.get(index)? else {
+            return Ok(None);
+        };
+        let digest = stored
+            .value()
+            .try_into()
+            .map_err(|_| StoreError::Damaged("a TBS digest"))?;
+        Ok(Some(digest))
+    }
+
+    fn burnt_checked(&self, group_key: &GroupKey, slot: &Slot) -> Result<bool, StoreError> {
+        let table = self.database.begin_read()?.open_table(BURNT)?;
+        Ok(table.get(nonce_key(group_key, slot).as_slice())?.is_some())
+    }
+}
+
+impl Objects for DiskStore {
+    fn object(&self, digest: &Digest) -> Option<Vec<u8>> {
+        get_object(&self.folder, digest).unwrap_or_else(|problem| {
+            error!(%problem, "an object could not be read");
+            None
+        })
+    }
+}
+
+impl Store for DiskStore {
+    fn entry(&self, index: u64) -> Option<Vec<u8>> {
+        let found = match self.pending(index) {
+            Ok(None) => self.published_entry(index),
+            found => found,
+        };
+        found.unwrap_or_else(|problem| {
+            error!(%problem, index, "an entry could not be read");
+            None
+        })
+    }
+
+    /// A database that fails answers with a digest that no TBS has, so that nothing is signed.
+    fn bound(&self, index: u64) -> Option<Digest> {
+        self.bound_checked(index).unwrap_or_else(|problem| {
+            error!(%problem, index, "a bound TBS could not be read");
+            Some([0; 32])
+        })
+    }
+
+    /// A database that fails answers "spent", so that nothing is signed.
+    fn burnt(&self, group_key: &GroupKey, slot: &Slot) -> bool {
+        self.burnt_checked(group_key, slot)
+            .unwrap_or_else(|problem| {
+                error!(%problem, "the record of spent nonces could not be read");
+                true
+            })
+    }
+}
+
+fn share_purpose(group_key: &[u8]) -> String {
+    format!("share/{}", data_encoding::HEXLOWER.encode(group_key))
+}
+
+fn nonce_key(group_key: &GroupKey, slot: &Slot) -> Vec<u8> {
+    [group_key.as_slice(), &slot.boot, &slot.number.to_be_bytes()].concat()
+}
+
+fn encode_head(durable: &DurableHead) -> Vec<u8> {
+    [
+        &durable.head.size.to_be_bytes(),
+        durable.head.root.as_slice(),
+        &durable.checkpoint,
+    ]
+    .concat()
+}
+
+fn decode_head(bytes: &[u8]) -> Result<DurableHead, StoreError> {
+    let damaged = StoreError::Damaged("the head");
+    let Some((size, rest)) = bytes.split_first_chunk::<8>() else {
+        return Err(damaged);
+    };
+    let Some((root, checkpoint)) = rest.split_first_chunk::<32>() else {
+        return Err(damaged);
+    };
+    let head = Head {
+        size: u64::from_be_bytes(*size),
+        root: *root,
+    };
+    Ok(DurableHead {
+        head,
+        checkpoint: checkpoint.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::PassphraseSeal;
+    use bauta_log::{Checkpoint, LogSigner};
+
+    fn open(folder: &Path) -> DiskStore {
+        let keys = folder.join("keys");
+        let seal = PassphraseSeal::new("p", 2);
+        std::fs::create_dir_all(&keys).unwrap();
+        let vault = Vault::open(&keys, &seal)
+            .or_else(|_| Vault::create(&keys, &seal))
+            .unwrap();
+        DiskStore::open(&folder.join("data"), vault).unwrap()
+    }
+
+    /// A log of `size` entries: entries, head with its note, tiles from `old` on.
+    fn log(old: u64, size: u64) -> (Vec<Vec<u8>>, DurableHead, Vec<TileFile>) {
+        let entries: Vec<Vec<u8>> = (0..size)
+            .map(|index| index.to_be_bytes().to_vec())
+            .collect();
+        let (edge, _) = Edge::new().extend(&entries[..old as usize]).unwrap();
+        let (edge, tiles) = edge.extend(&entries[old as usize..]).unwrap();
+        let signer = LogSigner::from_seed("log.example", &[1; 32]).unwrap();
+        let note = signer
+            .sign(Checkpoint::new("log.example", edge.head()).unwrap())
+            .unwrap();
+        (
+            entries,
+            DurableHead {
+                head: edge.head(),
+                checkpoint: note.to_bytes(),
+            },
+            tiles,
+        )
+    }
+
+    fn append(store: &mut DiskStore, old: u64, size: u64, publish: bool) {
+        let (entries, durable, tiles) = log(old, size);
+        let records = [
+            Record::Entries {
+                first: old,
+                entries: entries[old as usize..].to_vec(),
+            },
+            Record::Head(durable.clone()),
+        ];
+        store.persist(&records).unwrap();
+        if publish {
+            store.publish(&tiles, size, &durable.checkpoint).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_crash_before_the_tiles_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        append(&mut store, 0, 300, true);
+        append(&mut store, 300, 600, false);
+        drop(store);
+        let mut store = open(folder.path());
+        assert_eq!(store.head().unwrap().unwrap(), log(0, 600).1);
+        assert_eq!(store.published, 600);
+        for index in [0, 299, 300, 599] {
+            assert_eq!(store.entry(index).unwrap(), index.to_be_bytes());
+        }
+        assert_eq!(store.entry(600), None);
+        // What the folder holds is dropped from the database with the next output.
+        append(&mut store, 600, 601, true);
+        assert_eq!(store.pending(599).unwrap(), None);
+        assert_eq!(store.entry(599).unwrap(), 599u64.to_be_bytes());
+        assert!(Edge::load(&store.folder, &log(0, 601).1.head).is_ok());
+    }
+
+    #[test]
+    fn entries_that_do_not_give_the_head_stop_the_signer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let (entries, mut durable, _) = log(0, 3);
+        durable.head.root[0] ^= 1;
+        store
+            .persist(&[Record::Entries { first: 0, entries }, Record::Head(durable)])
+            .unwrap();
+        drop(store);
+        let vault = Vault::open(&folder.path().join("keys"), &PassphraseSeal::new("p", 2)).unwrap();
+        assert!(matches!(
+            DiskStore::open(&folder.path().join("data"), vault),
+            Err(StoreError::Incomplete(TreeError::WrongRoot { size: 3 }))
+        ));
+    }
+
+    #[test]
+    fn a_nonce_is_spent_once_and_an_entry_bound_once_across_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let burnt = || Record::Burnt {
+            group_key: [1; 32],
+            slot: Slot {
+                boot: [2; 16],
+                number: 3,
+            },
+        };
+        let bound = |digest| Record::Bound {
+            index: 9,
+            tbs_digest: [digest; 32],
+        };
+        store.persist(&[bound(1), burnt()]).unwrap();
+        drop(store);
+        let mut store = open(folder.path());
+        assert!(store.burnt(
+            &[1; 32],
+            &Slot {
+                boot: [2; 16],
+                number: 3
+            }
+        ));
+        assert!(!store.burnt(
+            &[1; 32],
+            &Slot {
+                boot: [2; 16],
+                number: 4
+            }
+        ));
+        assert_eq!(store.bound(9), Some([1; 32]));
+        assert!(matches!(store.persist(&[burnt()]), Err(StoreError::Burnt)));
+        store.persist(&[bound(1)]).unwrap();
+        assert!(matches!(
+            store.persist(&[bound(2)]),
+            Err(StoreError::Bound(9))
+        ));
+        // Refused as a whole: the digest is still the first.
+        assert_eq!(store.bound(9), Some([1; 32]));
+    }
+
+    #[test]
+    fn a_second_process_on_the_same_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let vault = Vault::open(&folder.path().join("keys"), &PassphraseSeal::new("p", 2)).unwrap();
+        assert!(matches!(
+            DiskStore::open(&folder.path().join("data"), vault),
+            Err(StoreError::Database(_))
+        ));
+        drop(store);
+    }
+}
