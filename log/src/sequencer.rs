@@ -87,8 +87,8 @@ pub enum Action {
         /// What it becomes.
         to: Head,
     },
-    /// Store these tiles (immutable: compared, never overwritten).
-    WriteTiles(Vec<TileFile>),
+    /// Store these tiles of `batch` (immutable: compared, never overwritten).
+    WriteTiles(Batch, Vec<TileFile>),
     /// Sign the checkpoint of `batch.to` as the log, and gather cosignatures until the policy is satisfied, or until so many
     /// signers refuse it that it never can be.
     Cosign(Batch),
@@ -222,7 +222,7 @@ impl Sequencer {
                 from: step.batch.from,
                 to: step.batch.to,
             },
-            State::Writing(step) => Action::WriteTiles(step.files.clone()),
+            State::Writing(step) => Action::WriteTiles(step.batch.clone(), step.files.clone()),
             State::Cosigning(step) => Action::Cosign(step.batch.clone()),
             State::Publishing(_, cosigned) => Action::Publish(cosigned.clone()),
             State::Pruning(_, folders) => Action::Prune(folders.clone()),

@@ -121,7 +121,7 @@ impl World {
                 }
                 self.write(|w| w.locked = to)?;
             }
-            Action::WriteTiles(files) => {
+            Action::WriteTiles(_, files) => {
                 for file in files {
                     self.write(|w| {
                         w.storage
