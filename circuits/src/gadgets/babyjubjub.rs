@@ -298,7 +298,7 @@ fn odd_digits(s: &Scalar) -> [i8; WINDOWS] {
         // Odd modulo 32, less 16: what remains is odd again after the division by 16.
         let digit = (rest.0[0] & 31) as i8 - 16;
         rest.0[0] &= !31;
-        rest = rest >> 4;
+        rest >>= 4;
         rest.0[0] |= 1;
         digit
     })
