@@ -228,6 +228,36 @@ mod tests {
         }
     }
 
+    /// What signers make from a valid issuance, and what an auditor makes from the entry's bytes, are the same.
+    #[test]
+    fn a_valid_issuance_earns_what_its_entry_earns() {
+        let mut world = crate::ledger::tests::world::World::running();
+        let key = crate::ledger::tests::world::ed25519_spki(1);
+        for policy in ["guests", "staff"] {
+            let issuance = world.show(policy, &key, 7, 0);
+            let index = world.ledger.size();
+            world.issue(issuance);
+            let valid = world.ledger.valid_issuance(index).unwrap();
+            if policy == "staff" {
+                let error = tbs(valid, &[]).unwrap_err();
+                assert_eq!(
+                    error,
+                    EarnError::Opening(OpeningError::Slots),
+                    "it discloses the country"
+                );
+                continue;
+            }
+            let ca = Ca::new(
+                &valid.ca.certificate,
+                &valid.authority.trust_domain,
+                valid.authority.enterprise_number,
+            )
+            .unwrap();
+            let of_entry = leaf::tbs(&valid.entry, &valid.policy, &[], &ca).unwrap();
+            assert_eq!(tbs(valid, &[]).unwrap(), of_entry);
+        }
+    }
+
     #[test]
     fn a_certificate_verifies_with_its_own_evidence() {
         let world = World::new();
