@@ -29,7 +29,9 @@ pub enum KeyError {
         source: UnsafeKey,
     },
     /// The proving key was made for another constraint system.
-    #[error("the proving key of {0} was made for another version of the relation; fetch the matching parameters")]
+    #[error(
+        "the proving key of {0} was made for another version of the relation; fetch the matching parameters"
+    )]
     OtherRelation(&'static str),
     /// Keys of two parameter sets, or two possession keys of one format.
     #[error("the verifying keys are not of one parameter set: {0}")]
@@ -128,7 +130,13 @@ impl HidingKey {
     fn new(key: &VerifyingKey, hidden: usize, tables: Tables) -> Self {
         Self {
             digest: key.digest(),
-            hidden: key.l.iter().skip(1).take(hidden).map(|point| tables.g1(*point)).collect(),
+            hidden: key
+                .l
+                .iter()
+                .skip(1)
+                .take(hidden)
+                .map(|point| tables.g1(*point))
+                .collect(),
             delta_g1: tables.g1(key.delta_g1),
             delta_g2: tables.g2(key.delta_g2),
         }
@@ -161,7 +169,11 @@ impl HolderKeys {
         for (relation, key) in [(Relation::Policy, policy), (Relation::Nullifier, nullifier)] {
             validate(relation.name(), key, relation.key_points() - 1)?;
         }
-        let all: Vec<_> = possession.iter().map(|(_, key)| key).chain([policy, nullifier]).collect();
+        let all: Vec<_> = possession
+            .iter()
+            .map(|(_, key)| key)
+            .chain([policy, nullifier])
+            .collect();
         VerifyingKey::of_one_set(&all)?;
         let generators = Pedersen::get();
         Ok(Self {
@@ -179,10 +191,14 @@ impl HolderKeys {
     }
 
     pub(crate) fn possession(&self, format: Format) -> Option<&HidingKey> {
-        self.possession.iter().find(|(known, _)| *known == format).map(|(_, key)| key)
+        self.possession
+            .iter()
+            .find(|(known, _)| *known == format)
+            .map(|(_, key)| key)
     }
 }
 
 fn validate(relation: &'static str, key: &VerifyingKey, inputs: usize) -> Result<(), KeyError> {
-    key.validate(inputs).map_err(|source| KeyError::Unsafe { relation, source })
+    key.validate(inputs)
+        .map_err(|source| KeyError::Unsafe { relation, source })
 }

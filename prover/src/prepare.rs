@@ -14,13 +14,17 @@ use bauta_statement::vector::{AttributeVector, HANDLE, NOT_AFTER, NOT_BEFORE, OR
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrepareError {
     /// The issuer set does not have the credential's origin.
-    #[error("the policy does not accept this credential's issuer and schema; use a credential of an accepted issuer")]
+    #[error(
+        "the policy does not accept this credential's issuer and schema; use a credential of an accepted issuer"
+    )]
     Issuer,
     /// The handle is in the revocation tree.
     #[error("the credential is revoked; enrol again")]
     Revoked,
     /// No alternative of the any-of group holds.
-    #[error("none of the policy's alternatives holds for this credential; it does not satisfy the policy")]
+    #[error(
+        "none of the policy's alternatives holds for this credential; it does not satisfy the policy"
+    )]
     AnyOf,
 }
 
@@ -51,12 +55,18 @@ pub fn policy_witness(
     let value = |slot: Option<usize>| slot.map_or_else(|| Fr::from(0u64), |slot| vector.get(slot));
     let [_, _, _, _, first, second, third, fourth] = policy_slots(operands).map(value);
     let values = [first, second, third, fourth];
-    let issuer_path =
-        issuers.position(origin).and_then(|index| issuers.path(index)).ok_or(PrepareError::Issuer)?;
+    let issuer_path = issuers
+        .position(origin)
+        .and_then(|index| issuers.path(index))
+        .ok_or(PrepareError::Issuer)?;
     let handle = vector.get(HANDLE);
-    let gap = revoked.witness(low_u64(&handle)).ok_or(PrepareError::Revoked)?;
+    let gap = revoked
+        .witness(low_u64(&handle))
+        .ok_or(PrepareError::Revoked)?;
     let [set_0, set_1] = value_sets;
-    let path = |set: Option<&QuaternaryTree>, value: Fr| set.and_then(|set| set.path(set.position(value)?));
+    let path = |set: Option<&QuaternaryTree>, value: Fr| {
+        set.and_then(|set| set.path(set.position(value)?))
+    };
     let mut witness = PolicyWitness {
         origin,
         not_before: vector.get(NOT_BEFORE),
@@ -76,7 +86,10 @@ pub fn policy_witness(
         .filter(|(_, predicate)| predicate.mode == Mode::AnyOf)
         .map(|(position, _)| position)
         .collect();
-    witness.picked = alternatives.iter().copied().find(|position| witness.holds(*position));
+    witness.picked = alternatives
+        .iter()
+        .copied()
+        .find(|position| witness.holds(*position));
     if witness.picked.is_none() && !alternatives.is_empty() {
         return Err(PrepareError::AnyOf);
     }

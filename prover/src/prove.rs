@@ -5,10 +5,12 @@ use ark_bn254::{Bn254, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_ec::pairing::Pairing;
 use ark_ff::{UniformRand, Zero};
-use ark_groth16::Groth16;
+use ark_groth16::{Groth16, Proof, ProvingKey};
+use ark_relations::gr1cs::SynthesisError;
+use ark_relations::utils::matrix::Matrix;
 use rand_core::{CryptoRng, RngCore};
 
-use bauta_circuits::system::Unsatisfied;
+use bauta_circuits::system::{Assignment, R1cs, Unsatisfied};
 use bauta_circuits::{Circuit, compiled};
 use bauta_statement::field;
 use bauta_statement::group::{PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes};
@@ -47,7 +49,9 @@ pub enum ProveError<E: std::error::Error> {
     #[error("the prover failed ({0}); the parameters do not fit this version")]
     Prover(String),
     /// The proof made does not verify.
-    #[error("the proof that was made does not verify; the parameters are damaged, fetch them again")]
+    #[error(
+        "the proof that was made does not verify; the parameters are damaged, fetch them again"
+    )]
     DoesNotVerify,
 }
 
@@ -72,14 +76,13 @@ pub fn prove<C: Circuit>(
     let shape = compiled::<C>();
     let assignment = witness.assignment();
     shape.check(&assignment)?;
-    let proof = Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
+    let randomness = [Fr::rand(rng), Fr::rand(rng)];
+    let proof = groth16(
         &prover.proving,
-        Fr::rand(rng),
-        Fr::rand(rng),
         &prover.matrices,
-        shape.instances,
-        shape.rows.len(),
-        assignment.values(),
+        shape,
+        &assignment,
+        randomness,
     )
     .map_err(|error| ProveError::Prover(error.to_string()))?;
     let instances = witness.instances();
@@ -89,16 +92,46 @@ pub fn prove<C: Circuit>(
     Ok(RelationProof {
         relation: C::RELATION,
         key: prover.digest,
-        public: instances.into_iter().skip(C::RELATION.hidden_inputs()).collect(),
+        public: instances
+            .into_iter()
+            .skip(C::RELATION.hidden_inputs())
+            .collect(),
         a: proof.a,
         b: proof.b,
         c: proof.c,
     })
 }
 
+/// arkworks' prover. Not generic, so that it is compiled here, where development builds are optimised too.
+fn groth16(
+    key: &ProvingKey<Bn254>,
+    matrices: &[Matrix<Fr>],
+    shape: &R1cs,
+    assignment: &Assignment,
+    [r, s]: [Fr; 2],
+) -> Result<Proof<Bn254>, SynthesisError> {
+    Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
+        key,
+        r,
+        s,
+        matrices,
+        shape.instances,
+        shape.rows.len(),
+        assignment.values(),
+    )
+}
+
 /// The plain Groth16 equation with γ = 1; a proof with a point at infinity is refused, because it could not be shown.
-fn verifies(key: &VerifyingKey, instances: &[Fr], a: &G1Affine, b: &G2Affine, c: &G1Affine) -> bool {
-    let Some(inputs) = key.known_part(0, instances) else { return false };
+fn verifies(
+    key: &VerifyingKey,
+    instances: &[Fr],
+    a: &G1Affine,
+    b: &G2Affine,
+    c: &G1Affine,
+) -> bool {
+    let Some(inputs) = key.known_part(0, instances) else {
+        return false;
+    };
     if a.is_zero() || b.is_zero() || c.is_zero() {
         return false;
     }
@@ -113,7 +146,10 @@ impl RelationProof {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![self.relation.code()];
         out.extend(self.key);
-        debug_assert!(self.public.len() <= usize::from(u16::MAX), "relations have few inputs");
+        debug_assert!(
+            self.public.len() <= usize::from(u16::MAX),
+            "relations have few inputs"
+        );
         out.extend((self.public.len() as u16).to_be_bytes());
         for input in &self.public {
             out.extend(field::to_bytes(input));
@@ -128,7 +164,8 @@ impl RelationProof {
     pub fn decode(bytes: &[u8]) -> Result<Self, ProofDecodeError> {
         const SHORT: ProofDecodeError = ProofDecodeError::Malformed("too short");
         let (&code, rest) = bytes.split_first().ok_or(SHORT)?;
-        let relation = Relation::from_code(code).ok_or(ProofDecodeError::Malformed("unknown relation"))?;
+        let relation =
+            Relation::from_code(code).ok_or(ProofDecodeError::Malformed("unknown relation"))?;
         let (key, rest) = rest.split_first_chunk().ok_or(SHORT)?;
         let (count, mut rest) = rest.split_first_chunk().ok_or(SHORT)?;
         if usize::from(u16::from_be_bytes(*count)) != relation.public_inputs() {
@@ -138,7 +175,10 @@ impl RelationProof {
         for _ in 0..relation.public_inputs() {
             let (input, tail) = rest.split_first_chunk().ok_or(SHORT)?;
             rest = tail;
-            public.push(field::from_bytes(input).map_err(|_| ProofDecodeError::Malformed("public input"))?);
+            public.push(
+                field::from_bytes(input)
+                    .map_err(|_| ProofDecodeError::Malformed("public input"))?,
+            );
         }
         let (a, rest) = rest.split_first_chunk().ok_or(SHORT)?;
         let (b, rest) = rest.split_first_chunk().ok_or(SHORT)?;

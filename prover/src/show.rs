@@ -4,6 +4,7 @@
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Projective};
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field, UniformRand, Zero};
+use merlin::TranscriptRng;
 use rand_core::{CryptoRng, RngCore};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -12,8 +13,8 @@ use bauta_statement::credential::NativeCredential;
 use bauta_statement::field;
 use bauta_statement::group::{FixedG1, FixedG2};
 use bauta_statement::presentation::{
-    Disclosure, HiddenProof, MAX_DISCLOSURES, NULLIFIER_SLOTS, NullifierProof, Opening, POSSESSION_SLOTS,
-    Presentation, Statement, Usage, policy_slots,
+    Disclosure, HiddenProof, MAX_DISCLOSURES, NULLIFIER_SLOTS, NullifierProof, Opening,
+    POSSESSION_SLOTS, Presentation, Statement, Usage, policy_slots,
 };
 use bauta_statement::relation::{NullifierPublic, Relation};
 use bauta_statement::transcript::PresentationTranscript;
@@ -65,7 +66,8 @@ impl From<&NativeCredential> for Holding {
 
 impl Holding {
     fn attribute(&self, slot: usize) -> Option<&AttributeValue> {
-        slot.checked_sub(bauta_statement::vector::FIRST_ATTRIBUTE).and_then(|index| self.attributes.get(index))
+        slot.checked_sub(bauta_statement::vector::FIRST_ATTRIBUTE)
+            .and_then(|index| self.attributes.get(index))
     }
 }
 
@@ -77,7 +79,9 @@ impl Drop for Holding {
 
 impl std::fmt::Debug for Holding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Holding").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("Holding")
+            .field("format", &self.format)
+            .finish_non_exhaustive()
     }
 }
 
@@ -124,33 +128,49 @@ impl Prepared {
         used: Option<&RelationProof>,
         slots: SlotMap,
     ) -> Result<Self, ShowError> {
-        let possession_key = keys.possession(holding.format).ok_or(ShowError::Format(holding.format))?;
+        let possession_key = keys
+            .possession(holding.format)
+            .ok_or(ShowError::Format(holding.format))?;
         if used.is_some() && holding.format != Format::Native {
             return Err(ShowError::FormatUnderScope(holding.format));
         }
         for (position, slot) in slots.disclosed.iter().enumerate() {
-            let again = slots.disclosed.iter().skip(position + 1).any(|other| other == slot);
+            let again = slots
+                .disclosed
+                .iter()
+                .skip(position + 1)
+                .any(|other| other == slot);
             if again || position >= MAX_DISCLOSURES || holding.attribute(*slot).is_none() {
                 return Err(ShowError::Slot(*slot));
             }
         }
-        let ready = |name, relation, key: &HidingKey, proof: &RelationProof, slots: &[Option<usize>]| {
-            if proof.relation != relation || proof.key != key.digest {
-                return Err(ShowError::OtherKey(name));
-            }
-            Ok(Ready {
-                relation,
-                slots: slots.to_vec(),
-                a: keys.tables.g1(proof.a),
-                b: keys.tables.g2(proof.b),
-                c: proof.c,
-                hidden: combine(key, slots, &holding.vector.0),
-            })
-        };
+        let ready =
+            |name, relation, key: &HidingKey, proof: &RelationProof, slots: &[Option<usize>]| {
+                if proof.relation != relation || proof.key != key.digest {
+                    return Err(ShowError::OtherKey(name));
+                }
+                Ok(Ready {
+                    relation,
+                    slots: slots.to_vec(),
+                    a: keys.tables.g1(proof.a),
+                    b: keys.tables.g2(proof.b),
+                    c: proof.c,
+                    hidden: combine(key, slots, &holding.vector.0),
+                })
+            };
         let used = used
             .map(|proof| {
-                let ready = ready("nullifier", Relation::Nullifier, &keys.nullifier, proof, &NULLIFIER_SLOTS)?;
-                Ok((nullifier_public(&proof.public).ok_or(ShowError::Use)?, ready))
+                let ready = ready(
+                    "nullifier",
+                    Relation::Nullifier,
+                    &keys.nullifier,
+                    proof,
+                    &NULLIFIER_SLOTS,
+                )?;
+                Ok((
+                    nullifier_public(&proof.public).ok_or(ShowError::Use)?,
+                    ready,
+                ))
             })
             .transpose()?;
         Ok(Self {
@@ -161,7 +181,13 @@ impl Prepared {
                 possession,
                 &POSSESSION_SLOTS,
             )?,
-            policy: ready("policy", Relation::Policy, &keys.policy, policy, &policy_slots(&slots.operands))?,
+            policy: ready(
+                "policy",
+                Relation::Policy,
+                &keys.policy,
+                policy,
+                &policy_slots(&slots.operands),
+            )?,
             policy_inputs: policy.public.clone(),
             used,
             slots,
@@ -176,8 +202,9 @@ impl Prepared {
 
     /// What will be shown, but for the context.
     fn statement(&self, keys: &HolderKeys) -> Result<Statement, ShowError> {
-        let possession =
-            keys.possession(self.holding.format).ok_or(ShowError::Format(self.holding.format))?;
+        let possession = keys
+            .possession(self.holding.format)
+            .ok_or(ShowError::Format(self.holding.format))?;
         let mut digests = vec![possession.digest, keys.policy.digest];
         if self.used.is_some() {
             digests.push(keys.nullifier.digest);
@@ -204,12 +231,24 @@ impl Prepared {
         context: &Context,
     ) -> Result<(Presentation, Vec<Opening>), ShowError> {
         let statement = self.statement(keys)?;
-        let possession_key =
-            keys.possession(self.holding.format).ok_or(ShowError::Format(self.holding.format))?;
         let nullifier = self.nullifier().map(|public| public.nullifier);
         let transcript = PresentationTranscript::new(&statement, nullifier.as_ref(), context);
+        let mut rng = transcript.show_rng(&self.holding.vector.0, rng);
+        self.show_with(&mut rng, keys, transcript)
+    }
+
+    /// Not generic, so that it is compiled here, where development builds are optimised too.
+    fn show_with(
+        &self,
+        rng: &mut TranscriptRng,
+        keys: &HolderKeys,
+        transcript: PresentationTranscript,
+    ) -> Result<(Presentation, Vec<Opening>), ShowError> {
+        let possession_key = keys
+            .possession(self.holding.format)
+            .ok_or(ShowError::Format(self.holding.format))?;
+        let nullifier = self.nullifier().map(|public| public.nullifier);
         let vector = &self.holding.vector.0;
-        let rng = &mut transcript.show_rng(vector, rng);
 
         // The first messages' secrets: one mask per slot, common to all relations and commitments.
         let masks: Zeroizing<[Fr; SLOTS]> = Zeroizing::new(std::array::from_fn(|_| Fr::rand(rng)));
@@ -228,8 +267,13 @@ impl Prepared {
         }
 
         // One inversion for all points of each group.
-        let mut points: Vec<G1Projective> = hidings.iter().flat_map(|h| [h.a, h.c, h.v, h.t]).collect();
-        points.extend(commitments.iter().flat_map(|c| [c.commitment, c.first_message]));
+        let mut points: Vec<G1Projective> =
+            hidings.iter().flat_map(|h| [h.a, h.c, h.v, h.t]).collect();
+        points.extend(
+            commitments
+                .iter()
+                .flat_map(|c| [c.commitment, c.first_message]),
+        );
         let points = G1Projective::normalize_batch(&points);
         let b = G2Projective::normalize_batch(&hidings.iter().map(|h| h.b).collect::<Vec<_>>());
         let mut points = points.into_iter();
@@ -270,24 +314,40 @@ impl Prepared {
 
         // Responses: mask + challenge · secret.
         let challenge = transcript.challenge(&presentation).challenge();
-        for ((response, mask), value) in presentation.responses.iter_mut().zip(masks.iter()).zip(vector) {
+        for ((response, mask), value) in presentation
+            .responses
+            .iter_mut()
+            .zip(masks.iter())
+            .zip(vector)
+        {
             *response = *mask + challenge * value;
         }
         let mut hidings = hidings.into_iter();
-        let mut z_response = || hidings.next().map_or(Fr::ZERO, |h| h.z_mask + challenge * h.z);
+        let mut z_response = || {
+            hidings
+                .next()
+                .map_or(Fr::ZERO, |h| h.z_mask + challenge * h.z)
+        };
         presentation.possession.z_response = z_response();
         presentation.policy.z_response = z_response();
         if let Some(used) = &mut presentation.nullifier {
             used.proof.z_response = z_response();
         }
         let mut openings = Vec::with_capacity(commitments.len());
-        for ((disclosure, secret), slot) in
-            presentation.disclosures.iter_mut().zip(&commitments).zip(&self.slots.disclosed)
+        for ((disclosure, secret), slot) in presentation
+            .disclosures
+            .iter_mut()
+            .zip(&commitments)
+            .zip(&self.slots.disclosed)
         {
             disclosure.blinding_response = secret.blinding_mask + challenge * secret.blinding;
             openings.push(Opening {
                 slot: u8::try_from(*slot).map_err(|_| ShowError::Slot(*slot))?,
-                value: self.holding.attribute(*slot).cloned().ok_or(ShowError::Slot(*slot))?,
+                value: self
+                    .holding
+                    .attribute(*slot)
+                    .cloned()
+                    .ok_or(ShowError::Slot(*slot))?,
                 blinding: secret.blinding,
             });
         }
@@ -314,7 +374,7 @@ impl Drop for Hiding {
 }
 
 fn hide(
-    rng: &mut (impl RngCore + CryptoRng),
+    rng: &mut TranscriptRng,
     keys: &HolderKeys,
     key: &HidingKey,
     ready: &Ready,
@@ -338,7 +398,15 @@ fn hide(
     key.delta_g1.add_multiple(&mut v, &z);
     let mut t = combine(key, &ready.slots, masks);
     key.delta_g1.add_multiple(&mut t, &z_mask);
-    Hiding { a, b, c, v, t, z, z_mask }
+    Hiding {
+        a,
+        b,
+        c,
+        v,
+        t,
+        z,
+        z_mask,
+    }
 }
 
 struct Commitment {
@@ -355,12 +423,14 @@ impl Drop for Commitment {
     }
 }
 
-fn commit(rng: &mut (impl RngCore + CryptoRng), keys: &HolderKeys, value: &Fr, mask: &Fr) -> Commitment {
+fn commit(rng: &mut TranscriptRng, keys: &HolderKeys, value: &Fr, mask: &Fr) -> Commitment {
     let (blinding, blinding_mask) = (Fr::rand(rng), Fr::rand(rng));
     let mut commitment = keys.disclosure_value.multiple(value);
-    keys.disclosure_blinding.add_multiple(&mut commitment, &blinding);
+    keys.disclosure_blinding
+        .add_multiple(&mut commitment, &blinding);
     let mut first_message = keys.disclosure_value.multiple(mask);
-    keys.disclosure_blinding.add_multiple(&mut first_message, &blinding_mask);
+    keys.disclosure_blinding
+        .add_multiple(&mut first_message, &blinding_mask);
     Commitment {
         commitment,
         first_message,
@@ -382,7 +452,9 @@ fn combine(key: &HidingKey, slots: &[Option<usize>], vector: &[Fr; SLOTS]) -> G1
 
 /// Nullifier, scope and bound of a nullifier proof's public inputs.
 fn nullifier_public(inputs: &[Fr]) -> Option<NullifierPublic> {
-    let &[nullifier, scope, bound] = inputs else { return None };
+    let &[nullifier, scope, bound] = inputs else {
+        return None;
+    };
     let public = NullifierPublic {
         nullifier,
         scope,
@@ -392,11 +464,18 @@ fn nullifier_public(inputs: &[Fr]) -> Option<NullifierPublic> {
 }
 
 /// The hidden inputs of a relation, as the slot map reads them from a vector: what a witness must have been made with.
-pub fn hidden_inputs(relation: Relation, operands: &[Option<usize>; 4], vector: &AttributeVector) -> Vec<Fr> {
+pub fn hidden_inputs(
+    relation: Relation,
+    operands: &[Option<usize>; 4],
+    vector: &AttributeVector,
+) -> Vec<Fr> {
     let slots = match relation {
         Relation::Policy => policy_slots(operands).to_vec(),
         Relation::Nullifier => vec![Some(SECRET)],
         _ => POSSESSION_SLOTS.to_vec(),
     };
-    slots.into_iter().map(|slot| slot.map_or(Fr::ZERO, |slot| vector.get(slot))).collect()
+    slots
+        .into_iter()
+        .map(|slot| slot.map_or(Fr::ZERO, |slot| vector.get(slot)))
+        .collect()
 }

@@ -68,8 +68,18 @@ impl Stored {
         let mut out = Zeroizing::new(Vec::with_capacity(64 + credential.len() + proofs * 2048));
         out.push(VERSION);
         put(&mut out, &credential);
-        put(&mut out, &self.possession.as_ref().map(RelationProof::encode).unwrap_or_default());
-        debug_assert!(self.policies.len().max(self.uses.len()) <= usize::from(u16::MAX), "a wallet holds few");
+        put(
+            &mut out,
+            &self
+                .possession
+                .as_ref()
+                .map(RelationProof::encode)
+                .unwrap_or_default(),
+        );
+        debug_assert!(
+            self.policies.len().max(self.uses.len()) <= usize::from(u16::MAX),
+            "a wallet holds few"
+        );
         out.extend((self.policies.len() as u16).to_be_bytes());
         for stored in &self.policies {
             out.extend(stored.policy);
@@ -93,7 +103,10 @@ impl Stored {
         let credential = NativeCredential::decode(reader.piece()?)?;
         let possession = match reader.piece()? {
             [] => None,
-            bytes => Some(of(RelationProof::decode(bytes)?, Relation::PossessionNative)?),
+            bytes => Some(of(
+                RelationProof::decode(bytes)?,
+                Relation::PossessionNative,
+            )?),
         };
         let count = u16::from_be_bytes(reader.take()?);
         let policies = (0..count)
@@ -133,7 +146,11 @@ fn put(out: &mut Vec<u8>, piece: &[u8]) {
 }
 
 fn of(proof: RelationProof, relation: Relation) -> Result<RelationProof, WalletError> {
-    if proof.relation == relation { Ok(proof) } else { Err(WalletError::Malformed("a proof of another relation")) }
+    if proof.relation == relation {
+        Ok(proof)
+    } else {
+        Err(WalletError::Malformed("a proof of another relation"))
+    }
 }
 
 struct Reader<'a> {
@@ -142,7 +159,10 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], WalletError> {
-        let (head, rest) = self.rest.split_first_chunk().ok_or(WalletError::Malformed("too short"))?;
+        let (head, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(WalletError::Malformed("too short"))?;
         self.rest = rest;
         Ok(*head)
     }
@@ -150,7 +170,10 @@ impl<'a> Reader<'a> {
     fn piece(&mut self) -> Result<&'a [u8], WalletError> {
         let length = u32::from_be_bytes(self.take()?);
         let length = usize::try_from(length).map_err(|_| WalletError::Malformed("too long"))?;
-        let (piece, rest) = self.rest.split_at_checked(length).ok_or(WalletError::Malformed("too short"))?;
+        let (piece, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(WalletError::Malformed("too short"))?;
         self.rest = rest;
         Ok(piece)
     }

@@ -15,16 +15,25 @@ use bauta_statement::relation::PolicyPublic;
 use bauta_statement::vector::{AttributeValue, Format};
 use bauta_verifier::batch::verify_batch;
 use bauta_verifier::keys::{Keys, KeysError};
-use bauta_verifier::presentation::{Item, PolicyContext, PolicyError, Refusal, VerifiedClaim, verify, verify_bytes};
+use bauta_verifier::presentation::{
+    Item, PolicyContext, PolicyError, Refusal, VerifiedClaim, verify, verify_bytes,
+};
 use common::{Story, context, rng, story};
 
-fn check(story: &Story, context: &Context, presentation: &Presentation) -> Result<VerifiedClaim, Refusal> {
+fn check(
+    story: &Story,
+    context: &Context,
+    presentation: &Presentation,
+) -> Result<VerifiedClaim, Refusal> {
     verify(&story.policy, context, presentation, Some(story.usage))
 }
 
 fn shown(seed: u64) -> (Presentation, Vec<Opening>) {
     let story = story();
-    story.prepared.show(&mut rng(seed), &story.holder_keys, &context()).unwrap()
+    story
+        .prepared
+        .show(&mut rng(seed), &story.holder_keys, &context())
+        .unwrap()
 }
 
 #[test]
@@ -54,13 +63,25 @@ fn shows_of_one_credential_have_nothing_in_common_but_the_nullifier() {
         assert_ne!(one.t, other.t);
         assert_ne!(one.z_response, other.z_response);
     }
-    assert_ne!(first.disclosures[0].commitment, second.disclosures[0].commitment);
-    assert!(first.responses.iter().zip(&second.responses).all(|(one, other)| one != other));
+    assert_ne!(
+        first.disclosures[0].commitment,
+        second.disclosures[0].commitment
+    );
+    assert!(
+        first
+            .responses
+            .iter()
+            .zip(&second.responses)
+            .all(|(one, other)| one != other)
+    );
     // A cloned machine (the same rng state) in another context repeats nothing either.
     let story = story();
     let mut other = context();
     other.nonce[0] ^= 1;
-    let (third, _) = story.prepared.show(&mut rng(1), &story.holder_keys, &other).unwrap();
+    let (third, _) = story
+        .prepared
+        .show(&mut rng(1), &story.holder_keys, &other)
+        .unwrap();
     assert_ne!(first.possession.t, third.possession.t);
 }
 
@@ -82,7 +103,11 @@ fn another_context_is_refused() {
     for (index, change) in changes.into_iter().enumerate() {
         let mut other = context();
         change(&mut other);
-        assert_eq!(check(story, &other, &presentation), Err(Refusal::Unproven), "{index}");
+        assert_eq!(
+            check(story, &other, &presentation),
+            Err(Refusal::Unproven),
+            "{index}"
+        );
     }
 }
 
@@ -93,7 +118,10 @@ fn every_part_of_a_presentation_counts() {
     let (presentation, _) = shown(1);
     type Change = Box<dyn Fn(&mut Presentation)>;
     let mut changes: Vec<(String, Change)> = Vec::new();
-    fn proof(p: &mut Presentation, index: usize) -> &mut bauta_statement::presentation::HiddenProof {
+    fn proof(
+        p: &mut Presentation,
+        index: usize,
+    ) -> &mut bauta_statement::presentation::HiddenProof {
         match index {
             0 => &mut p.possession,
             1 => &mut p.policy,
@@ -102,21 +130,57 @@ fn every_part_of_a_presentation_counts() {
     }
     let g1 = || G1Affine::generator();
     for index in 0..3 {
-        changes.push((format!("A {index}"), Box::new(move |p| proof(p, index).a = g1())));
-        changes.push((format!("B {index}"), Box::new(move |p| proof(p, index).b = G2Affine::generator())));
-        changes.push((format!("C {index}"), Box::new(move |p| proof(p, index).c = g1())));
-        changes.push((format!("V {index}"), Box::new(move |p| proof(p, index).v = g1())));
-        changes.push((format!("T {index}"), Box::new(move |p| proof(p, index).t = g1())));
-        changes.push((format!("z {index}"), Box::new(move |p| proof(p, index).z_response += Fr::from(1u64))));
+        changes.push((
+            format!("A {index}"),
+            Box::new(move |p| proof(p, index).a = g1()),
+        ));
+        changes.push((
+            format!("B {index}"),
+            Box::new(move |p| proof(p, index).b = G2Affine::generator()),
+        ));
+        changes.push((
+            format!("C {index}"),
+            Box::new(move |p| proof(p, index).c = g1()),
+        ));
+        changes.push((
+            format!("V {index}"),
+            Box::new(move |p| proof(p, index).v = g1()),
+        ));
+        changes.push((
+            format!("T {index}"),
+            Box::new(move |p| proof(p, index).t = g1()),
+        ));
+        changes.push((
+            format!("z {index}"),
+            Box::new(move |p| proof(p, index).z_response += Fr::from(1u64)),
+        ));
     }
     for slot in 0..16 {
-        changes.push((format!("response {slot}"), Box::new(move |p| p.responses[slot] += Fr::from(1u64))));
+        changes.push((
+            format!("response {slot}"),
+            Box::new(move |p| p.responses[slot] += Fr::from(1u64)),
+        ));
     }
-    changes.push(("commitment".into(), Box::new(move |p| p.disclosures[0].commitment = g1())));
-    changes.push(("its first message".into(), Box::new(move |p| p.disclosures[0].first_message = g1())));
-    changes.push(("its response".into(), Box::new(|p| p.disclosures[0].blinding_response += Fr::from(1u64))));
-    changes.push(("nullifier".into(), Box::new(|p| p.nullifier.as_mut().unwrap().nullifier += Fr::from(1u64))));
-    changes.push(("proofs swapped".into(), Box::new(|p| std::mem::swap(&mut p.possession, &mut p.policy))));
+    changes.push((
+        "commitment".into(),
+        Box::new(move |p| p.disclosures[0].commitment = g1()),
+    ));
+    changes.push((
+        "its first message".into(),
+        Box::new(move |p| p.disclosures[0].first_message = g1()),
+    ));
+    changes.push((
+        "its response".into(),
+        Box::new(|p| p.disclosures[0].blinding_response += Fr::from(1u64)),
+    ));
+    changes.push((
+        "nullifier".into(),
+        Box::new(|p| p.nullifier.as_mut().unwrap().nullifier += Fr::from(1u64)),
+    ));
+    changes.push((
+        "proofs swapped".into(),
+        Box::new(|p| std::mem::swap(&mut p.possession, &mut p.policy)),
+    ));
     // BUGS 5: (rA, B/r, C) verifies as a bare Groth16 proof; here A' and B' are under the transcript.
     changes.push((
         "re-randomized again".into(),
@@ -143,7 +207,11 @@ fn every_part_of_a_presentation_counts() {
     for (what, change) in changes {
         let mut changed = presentation.clone();
         change(&mut changed);
-        assert_eq!(check(story, &context(), &changed), Err(Refusal::Unproven), "{what}");
+        assert_eq!(
+            check(story, &context(), &changed),
+            Err(Refusal::Unproven),
+            "{what}"
+        );
     }
 }
 
@@ -153,10 +221,19 @@ fn other_public_inputs_are_refused() {
     let story = story();
     let (presentation, _) = shown(1);
     for usage in [
-        Usage { bound: story.usage.bound + 1, ..story.usage },
-        Usage { scope: story.usage.scope + Fr::from(1u64), ..story.usage },
+        Usage {
+            bound: story.usage.bound + 1,
+            ..story.usage
+        },
+        Usage {
+            scope: story.usage.scope + Fr::from(1u64),
+            ..story.usage
+        },
     ] {
-        assert_eq!(verify(&story.policy, &context(), &presentation, Some(usage)).err(), Some(Refusal::Unproven));
+        assert_eq!(
+            verify(&story.policy, &context(), &presentation, Some(usage)).err(),
+            Some(Refusal::Unproven)
+        );
     }
     let public = story.public;
     let (start, until, one) = (public.epoch_start, public.valid_until, Fr::from(1u64));
@@ -167,41 +244,78 @@ fn other_public_inputs_are_refused() {
         (start, until, issuers + one, revoked),
         (start, until, issuers, revoked + one),
     ] {
-        let other = PolicyPublic::new(*public.predicates(), start, until, issuers, revoked).unwrap();
-        let policy = story.context_for(story.operands, vec![5], &other, true).unwrap();
-        assert_eq!(verify(&policy, &context(), &presentation, Some(story.usage)).err(), Some(Refusal::Unproven));
+        let other =
+            PolicyPublic::new(*public.predicates(), start, until, issuers, revoked).unwrap();
+        let policy = story
+            .context_for(story.operands, vec![5], &other, true)
+            .unwrap();
+        assert_eq!(
+            verify(&policy, &context(), &presentation, Some(story.usage)).err(),
+            Some(Refusal::Unproven)
+        );
     }
     // Another slot for an operand, or for the disclosure.
     let operands = [story.operands[0], story.operands[1], Some(9), None];
     let policy = story.context_for(operands, vec![5], &public, true).unwrap();
-    assert_eq!(verify(&policy, &context(), &presentation, Some(story.usage)).err(), Some(Refusal::Unproven));
-    let policy = story.context_for(story.operands, vec![6], &public, true).unwrap();
-    assert_eq!(verify(&policy, &context(), &presentation, Some(story.usage)).err(), Some(Refusal::Unproven));
+    assert_eq!(
+        verify(&policy, &context(), &presentation, Some(story.usage)).err(),
+        Some(Refusal::Unproven)
+    );
+    let policy = story
+        .context_for(story.operands, vec![6], &public, true)
+        .unwrap();
+    assert_eq!(
+        verify(&policy, &context(), &presentation, Some(story.usage)).err(),
+        Some(Refusal::Unproven)
+    );
 }
 
 #[test]
 fn a_presentation_of_another_shape_is_refused_by_name() {
     let story = story();
     let (presentation, _) = shown(1);
-    assert_eq!(verify(&story.policy, &context(), &presentation, None).err(), Some(Refusal::Usage));
+    assert_eq!(
+        verify(&story.policy, &context(), &presentation, None).err(),
+        Some(Refusal::Usage)
+    );
     let mut changed = presentation.clone();
     changed.nullifier = None;
-    assert_eq!(check(story, &context(), &changed).err(), Some(Refusal::NullifierMissing));
-    let unscoped = story.context_for(story.operands, vec![5], &story.public, false).unwrap();
-    assert_eq!(verify(&unscoped, &context(), &presentation, None).err(), Some(Refusal::NullifierUnasked));
-    assert_eq!(verify(&unscoped, &context(), &changed, Some(story.usage)).err(), Some(Refusal::Usage));
+    assert_eq!(
+        check(story, &context(), &changed).err(),
+        Some(Refusal::NullifierMissing)
+    );
+    let unscoped = story
+        .context_for(story.operands, vec![5], &story.public, false)
+        .unwrap();
+    assert_eq!(
+        verify(&unscoped, &context(), &presentation, None).err(),
+        Some(Refusal::NullifierUnasked)
+    );
+    assert_eq!(
+        verify(&unscoped, &context(), &changed, Some(story.usage)).err(),
+        Some(Refusal::Usage)
+    );
     let mut changed = presentation.clone();
     changed.disclosures.clear();
     assert_eq!(
         check(story, &context(), &changed).err(),
-        Some(Refusal::Disclosures { expected: 1, found: 0 })
+        Some(Refusal::Disclosures {
+            expected: 1,
+            found: 0
+        })
     );
     let mut changed = presentation.clone();
     changed.format = Format::X509Rsa;
-    assert_eq!(check(story, &context(), &changed).err(), Some(Refusal::FormatUnderScope(Format::X509Rsa)));
+    assert_eq!(
+        check(story, &context(), &changed).err(),
+        Some(Refusal::FormatUnderScope(Format::X509Rsa))
+    );
     let mut changed = presentation.clone();
     (changed.format, changed.nullifier) = (Format::X509P256, None);
-    assert_eq!(verify(&unscoped, &context(), &changed, None).err(), Some(Refusal::Format(Format::X509P256)));
+    assert_eq!(
+        verify(&unscoped, &context(), &changed, None).err(),
+        Some(Refusal::Format(Format::X509P256))
+    );
     for cut in [0, 3, 4, 1000] {
         let bytes = &presentation.encode()[..cut];
         assert!(matches!(
@@ -218,7 +332,10 @@ fn a_use_has_one_nullifier_for_every_key() {
     let mut other = context();
     other.spki_sha256 = [99; 32];
     let (first, _) = shown(1);
-    let (second, _) = story.prepared.show(&mut rng(2), &story.holder_keys, &other).unwrap();
+    let (second, _) = story
+        .prepared
+        .show(&mut rng(2), &story.holder_keys, &other)
+        .unwrap();
     assert!(check(story, &other, &second).is_ok());
     assert_eq!(first.nullifier(), second.nullifier());
     // The first presentation's proof of use does not carry over to the other key.
@@ -241,8 +358,13 @@ fn proofs_of_two_vectors_do_not_mix() {
         story.slots(),
     )
     .unwrap();
-    let (presentation, _) = mixed.show(&mut rng(5), &story.holder_keys, &context()).unwrap();
-    assert_eq!(check(story, &context(), &presentation).err(), Some(Refusal::Unproven));
+    let (presentation, _) = mixed
+        .show(&mut rng(5), &story.holder_keys, &context())
+        .unwrap();
+    assert_eq!(
+        check(story, &context(), &presentation).err(),
+        Some(Refusal::Unproven)
+    );
     let mixed = Prepared::new(
         &story.holder_keys,
         Holding::from(&story.credential),
@@ -252,8 +374,13 @@ fn proofs_of_two_vectors_do_not_mix() {
         story.slots(),
     )
     .unwrap();
-    let (presentation, _) = mixed.show(&mut rng(5), &story.holder_keys, &context()).unwrap();
-    assert_eq!(check(story, &context(), &presentation).err(), Some(Refusal::Unproven));
+    let (presentation, _) = mixed
+        .show(&mut rng(5), &story.holder_keys, &context())
+        .unwrap();
+    assert_eq!(
+        check(story, &context(), &presentation).err(),
+        Some(Refusal::Unproven)
+    );
 }
 
 #[test]
@@ -299,7 +426,11 @@ fn a_batch_names_its_bad_items_and_them_alone() {
         let mut changed = presentations.clone();
         changed[bad].responses[3] += Fr::from(1u64);
         for (index, refusal) in run(&changed).into_iter().enumerate() {
-            assert_eq!(refusal, (index == bad).then_some(Refusal::Unproven), "{bad} {index}");
+            assert_eq!(
+                refusal,
+                (index == bad).then_some(Refusal::Unproven),
+                "{bad} {index}"
+            );
         }
     }
     // Errors that cancel between two items when weights are equal.
@@ -338,12 +469,20 @@ fn a_policy_without_a_scope_takes_two_proofs() {
     )
     .unwrap();
     let (presentation, openings) = prepared.show(&mut rng(3), &keys, &context()).unwrap();
-    let policy = story.context_for(story.operands, vec![5], &story.public, false).unwrap();
+    let policy = story
+        .context_for(story.operands, vec![5], &story.public, false)
+        .unwrap();
     let claim = verify(&policy, &context(), &presentation, None).unwrap();
     assert_eq!(claim.nullifier(), None);
     assert_eq!(claim.open(&openings), Ok(()));
-    assert_eq!(presentation.encode().len(), Presentation::encoded_len(false, 1));
-    assert_eq!(check(story, &context(), &presentation).err(), Some(Refusal::NullifierMissing));
+    assert_eq!(
+        presentation.encode().len(),
+        Presentation::encoded_len(false, 1)
+    );
+    assert_eq!(
+        check(story, &context(), &presentation).err(),
+        Some(Refusal::NullifierMissing)
+    );
 }
 
 #[test]
@@ -385,7 +524,10 @@ fn a_wallet_is_read_back_and_still_shows() {
     };
     assert!(Stored::decode(&wrong.encode()).is_err());
     let proof = story.policy_proof.encode();
-    assert_eq!(RelationProof::decode(&proof).as_ref(), Ok(&story.policy_proof));
+    assert_eq!(
+        RelationProof::decode(&proof).as_ref(),
+        Ok(&story.policy_proof)
+    );
     assert!(RelationProof::decode(&proof[..proof.len() - 1]).is_err());
 }
 
@@ -393,11 +535,30 @@ fn a_wallet_is_read_back_and_still_shows() {
 fn nothing_untrue_is_proved() {
     let story = story();
     let mut rng = rng(8);
-    let over = bauta_circuits::nullifier::NullifierWitness::new(Fr::from(1u64), Fr::from(2u64), 5, 5);
-    assert!(matches!(prove(&story.nullifier, &over, &mut rng), Err(ProveError::Untrue(_))));
+    let over =
+        bauta_circuits::nullifier::NullifierWitness::new(Fr::from(1u64), Fr::from(2u64), 5, 5);
+    assert!(matches!(
+        prove(&story.nullifier, &over, &mut rng),
+        Err(ProveError::Untrue(_))
+    ));
     let mut witness = bauta_prover::prepare::native_witness(&story.credential);
     witness.vector.0[9] += Fr::from(1u64);
-    assert!(matches!(prove(&story.native, &witness, &mut rng), Err(ProveError::Untrue(_))));
+    assert!(matches!(
+        prove(&story.native, &witness, &mut rng),
+        Err(ProveError::Untrue(_))
+    ));
+    let mut witness = story.policy_witness.clone();
+    witness.operands[0] += Fr::from(1u64);
+    assert!(matches!(
+        prove(&story.policy_prover, &witness, &mut rng),
+        Err(ProveError::Untrue(_))
+    ));
+    let mut witness = story.use_witness.clone();
+    witness.public.nullifier += Fr::from(1u64);
+    assert!(matches!(
+        prove(&story.nullifier, &witness, &mut rng),
+        Err(ProveError::Untrue(_))
+    ));
 }
 
 /// BUGS 7, on the holder's and on the verifier's side.
@@ -405,20 +566,36 @@ fn nothing_untrue_is_proved() {
 fn unsafe_keys_are_refused() {
     let story = story();
     let mut rng = rng(9);
-    let good = [story.native.verifying_key(), story.policy_prover.verifying_key(), story.nullifier.verifying_key()];
+    let good = [
+        story.native.verifying_key(),
+        story.policy_prover.verifying_key(),
+        story.nullifier.verifying_key(),
+    ];
     let verifier = |keys: [&bauta_statement::verifying_key::VerifyingKey; 3]| {
         let [native, policy, nullifier] = keys.map(Clone::clone);
         Keys::new(vec![(Format::Native, native)], policy, nullifier).map(drop)
     };
     let holder = |keys: [&bauta_statement::verifying_key::VerifyingKey; 3]| {
         let [native, policy, nullifier] = keys;
-        HolderKeys::new(&[(Format::Native, native.clone())], policy, nullifier, Tables::None).map(drop)
+        HolderKeys::new(
+            &[(Format::Native, native.clone())],
+            policy,
+            nullifier,
+            Tables::None,
+        )
+        .map(drop)
     };
     assert!(verifier(good).is_ok() && holder(good).is_ok());
     let mut forged = good[1].clone();
     (forged.delta_g1, forged.delta_g2) = (G1Affine::generator(), G2Affine::generator());
-    assert!(matches!(verifier([good[0], &forged, good[2]]), Err(KeysError::Unsafe { .. })));
-    assert!(matches!(holder([good[0], &forged, good[2]]), Err(KeyError::Unsafe { .. })));
+    assert!(matches!(
+        verifier([good[0], &forged, good[2]]),
+        Err(KeysError::Unsafe { .. })
+    ));
+    assert!(matches!(
+        holder([good[0], &forged, good[2]]),
+        Err(KeyError::Unsafe { .. })
+    ));
     let mut blind = good[1].clone();
     blind.delta_g1 = (G1Affine::generator() * Fr::rand(&mut rng)).into_affine();
     assert!(holder([good[0], &blind, good[2]]).is_err());
@@ -435,7 +612,9 @@ fn unsafe_keys_are_refused() {
         Err(KeyError::Gamma(_))
     ));
     let proving = common::parameters::<bauta_circuits::nullifier::NullifierWitness>();
-    assert!(Prover::<bauta_circuits::possession::native::NativeWitness>::new(proving.clone()).is_err());
+    assert!(
+        Prover::<bauta_circuits::possession::native::NativeWitness>::new(proving.clone()).is_err()
+    );
     let mut short = proving;
     short.h_query.pop();
     assert!(matches!(
@@ -447,23 +626,62 @@ fn unsafe_keys_are_refused() {
 #[test]
 fn misfit_policies_and_proofs_are_refused() {
     let story = story();
-    let context_for = |operands, disclosed| story.context_for(operands, disclosed, &story.public, true).map(drop);
-    assert_eq!(context_for([Some(4), Some(6), Some(7), None], vec![]), Err(PolicyError::Slot(4)));
-    assert_eq!(context_for(story.operands, vec![1]), Err(PolicyError::Slot(1)));
-    assert_eq!(context_for(story.operands, vec![5, 5]), Err(PolicyError::Slot(5)));
-    assert_eq!(context_for(story.operands, vec![16]), Err(PolicyError::Slot(16)));
+    let context_for = |operands, disclosed| {
+        story
+            .context_for(operands, disclosed, &story.public, true)
+            .map(drop)
+    };
+    assert_eq!(
+        context_for([Some(4), Some(6), Some(7), None], vec![]),
+        Err(PolicyError::Slot(4))
+    );
+    assert_eq!(
+        context_for(story.operands, vec![1]),
+        Err(PolicyError::Slot(1))
+    );
+    assert_eq!(
+        context_for(story.operands, vec![5, 5]),
+        Err(PolicyError::Slot(5))
+    );
+    assert_eq!(
+        context_for(story.operands, vec![16]),
+        Err(PolicyError::Slot(16))
+    );
     // A predicate whose operand is no slot would be met by the constant zero.
-    assert_eq!(context_for([Some(5), Some(6), None, None], vec![]), Err(PolicyError::Operand(2)));
-    assert_eq!(context_for([Some(5), Some(6), Some(7), Some(8)], vec![]), Err(PolicyError::Operand(3)));
+    assert_eq!(
+        context_for([Some(5), Some(6), None, None], vec![]),
+        Err(PolicyError::Operand(2))
+    );
+    assert_eq!(
+        context_for([Some(5), Some(6), Some(7), Some(8)], vec![]),
+        Err(PolicyError::Operand(3))
+    );
     assert!(matches!(
-        PolicyContext::new(story.keys.clone(), &[Format::X509Rsa], story.operands, vec![], &story.public, true),
+        PolicyContext::new(
+            story.keys.clone(),
+            &[Format::X509Rsa],
+            story.operands,
+            vec![],
+            &story.public,
+            true
+        ),
         Err(PolicyError::NoFormat)
     ));
     assert!(matches!(
-        PolicyContext::new(story.keys.clone(), &[Format::X509Rsa], story.operands, vec![], &story.public, false),
+        PolicyContext::new(
+            story.keys.clone(),
+            &[Format::X509Rsa],
+            story.operands,
+            vec![],
+            &story.public,
+            false
+        ),
         Err(PolicyError::Format(Format::X509Rsa))
     ));
-    let other_key = RelationProof { key: [0; 32], ..story.possession.clone() };
+    let other_key = RelationProof {
+        key: [0; 32],
+        ..story.possession.clone()
+    };
     let prepared = Prepared::new(
         &story.holder_keys,
         Holding::from(&story.credential),

@@ -10,7 +10,9 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::eddsa::{PublicKey, SIGNATURE_LEN, Signature, SigningKey};
 use crate::field::{self, Fr};
 use crate::presentation::MAX_TEXT;
-use crate::vector::{self, AttributeValue, AttributeVector, FIRST_ATTRIBUTE, Format, SLOTS, native_message, origin};
+use crate::vector::{
+    self, AttributeValue, AttributeVector, FIRST_ATTRIBUTE, Format, SLOTS, native_message, origin,
+};
 
 /// Attribute slots, 5..=15.
 pub const ATTRIBUTES: usize = SLOTS - FIRST_ATTRIBUTE;
@@ -61,10 +63,14 @@ pub enum CredentialError {
     #[error("the credential's bytes are malformed ({0}); enrol again")]
     Malformed(&'static str),
     /// The issuer signed another commitment than this secret's.
-    #[error("the credential is for another holder secret; enrol again with this wallet's commitment")]
+    #[error(
+        "the credential is for another holder secret; enrol again with this wallet's commitment"
+    )]
     OtherSecret,
     /// The signature does not verify.
-    #[error("the issuer's signature on the credential does not verify; ask the issuer for a new one")]
+    #[error(
+        "the issuer's signature on the credential does not verify; ask the issuer for a new one"
+    )]
     Signature,
 }
 
@@ -98,13 +104,18 @@ impl std::fmt::Debug for HolderSecret {
 
 impl std::fmt::Debug for NativeCredential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NativeCredential").field("handle", &self.issued.handle).finish_non_exhaustive()
+        f.debug_struct("NativeCredential")
+            .field("handle", &self.issued.handle)
+            .finish_non_exhaustive()
     }
 }
 
 impl IssuedCredential {
     /// Signs a credential: the issuer's side. `attributes` are slots 5..=15.
-    #[allow(clippy::too_many_arguments, reason = "one per thing that is signed; a builder would hide none of them")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one per thing that is signed; a builder would hide none of them"
+    )]
     pub fn sign(
         key: &SigningKey,
         rng: &mut (impl RngCore + CryptoRng),
@@ -116,7 +127,15 @@ impl IssuedCredential {
         commitment: Fr,
     ) -> Self {
         let issuer = key.public_key();
-        let vector = make_vector(&issuer, rule, Fr::from(0u64), not_before, not_after, handle, &attributes);
+        let vector = make_vector(
+            &issuer,
+            rule,
+            Fr::from(0u64),
+            not_before,
+            not_after,
+            handle,
+            &attributes,
+        );
         let signature = key.sign(rng, &native_message(&vector, commitment));
         Self {
             issuer,
@@ -149,7 +168,9 @@ impl IssuedCredential {
 
     /// Checks the signature.
     pub fn verify(&self) -> Result<(), CredentialError> {
-        self.issuer.verify(&self.message(), &self.signature).map_err(|_| CredentialError::Signature)
+        self.issuer
+            .verify(&self.message(), &self.signature)
+            .map_err(|_| CredentialError::Signature)
     }
 
     /// The holder's side: checks that the credential is for this secret and that the signature verifies.
@@ -158,7 +179,10 @@ impl IssuedCredential {
             return Err(CredentialError::OtherSecret);
         }
         self.verify()?;
-        Ok(NativeCredential { issued: self, holder })
+        Ok(NativeCredential {
+            issued: self,
+            holder,
+        })
     }
 
     /// The bytes an issuer sends: version (1), issuer key (32, packed), rule (32), not-before, not-after, handle (8 each,
@@ -197,9 +221,11 @@ impl IssuedCredential {
         if reader.take::<1>()? != [VERSION] {
             return Err(CredentialError::Malformed("unknown version"));
         }
-        let issuer = PublicKey::from_bytes(&reader.take()?).map_err(|_| CredentialError::Malformed("issuer key"))?;
+        let issuer = PublicKey::from_bytes(&reader.take()?)
+            .map_err(|_| CredentialError::Malformed("issuer key"))?;
         let rule = reader.scalar()?;
-        let [not_before, not_after, handle] = [reader.number()?, reader.number()?, reader.number()?];
+        let [not_before, not_after, handle] =
+            [reader.number()?, reader.number()?, reader.number()?];
         let mut attributes = std::array::from_fn(|_| AttributeValue::Absent);
         for attribute in &mut attributes {
             *attribute = match reader.take()? {
@@ -250,7 +276,11 @@ impl NativeCredential {
             2 => Some(AttributeValue::Integer(self.issued.not_before)),
             3 => Some(AttributeValue::Integer(self.issued.not_after)),
             4 => Some(AttributeValue::Integer(self.issued.handle)),
-            _ => self.issued.attributes.get(slot.checked_sub(FIRST_ATTRIBUTE)?).cloned(),
+            _ => self
+                .issued
+                .attributes
+                .get(slot.checked_sub(FIRST_ATTRIBUTE)?)
+                .cloned(),
         }
     }
 
@@ -296,7 +326,9 @@ fn make_vector(
         Fr::from(handle),
     ];
     let mut slots = [Fr::from(0u64); SLOTS];
-    let values = fixed.into_iter().chain(attributes.iter().map(AttributeValue::to_field));
+    let values = fixed
+        .into_iter()
+        .chain(attributes.iter().map(AttributeValue::to_field));
     for (slot, value) in slots.iter_mut().zip(values) {
         *slot = value;
     }
@@ -309,7 +341,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], CredentialError> {
-        let (head, rest) = self.rest.split_first_chunk().ok_or(CredentialError::Malformed("too short"))?;
+        let (head, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(CredentialError::Malformed("too short"))?;
         self.rest = rest;
         Ok(*head)
     }
@@ -327,9 +362,13 @@ impl Reader<'_> {
         if length > MAX_TEXT {
             return Err(CredentialError::Malformed("text too long"));
         }
-        let (text, rest) = self.rest.split_at_checked(length).ok_or(CredentialError::Malformed("too short"))?;
+        let (text, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(CredentialError::Malformed("too short"))?;
         self.rest = rest;
-        let text = std::str::from_utf8(text).map_err(|_| CredentialError::Malformed("text is not UTF-8"))?;
+        let text = std::str::from_utf8(text)
+            .map_err(|_| CredentialError::Malformed("text is not UTF-8"))?;
         Ok(text.to_owned())
     }
 }
@@ -348,22 +387,39 @@ mod tests {
         attributes[0] = AttributeValue::Text("Rialto".into());
         attributes[2] = AttributeValue::Integer(7);
         let commitment = holder.commitment();
-        let issued =
-            IssuedCredential::sign(&key, &mut rng, Fr::from(8u64), 10, 20, 30, attributes, commitment);
+        let issued = IssuedCredential::sign(
+            &key,
+            &mut rng,
+            Fr::from(8u64),
+            10,
+            20,
+            30,
+            attributes,
+            commitment,
+        );
         (issued, holder)
     }
 
     #[test]
     fn a_credential_goes_from_issuer_to_wallet_and_back() {
         let (issued, holder) = issue();
-        assert_eq!(IssuedCredential::decode(&issued.encode()), Ok(issued.clone()));
+        assert_eq!(
+            IssuedCredential::decode(&issued.encode()),
+            Ok(issued.clone())
+        );
         let credential = issued.accept(holder.clone()).unwrap();
-        assert_eq!(NativeCredential::decode(&credential.encode()).unwrap(), credential);
+        assert_eq!(
+            NativeCredential::decode(&credential.encode()).unwrap(),
+            credential
+        );
         let vector = credential.vector().0;
         assert_eq!(vector[1], holder.secret);
         assert_eq!(vector[7], Fr::from(7u64));
         assert_eq!(vector[6], AttributeValue::Absent.to_field());
-        assert_eq!(credential.attribute(5), Some(AttributeValue::Text("Rialto".into())));
+        assert_eq!(
+            credential.attribute(5),
+            Some(AttributeValue::Text("Rialto".into()))
+        );
         assert_eq!(credential.attribute(1), None);
         assert_eq!(credential.attribute(16), None);
     }
@@ -373,7 +429,10 @@ mod tests {
         let (issued, holder) = issue();
         let mut rng = ChaCha20Rng::seed_from_u64(22);
         assert_eq!(
-            issued.clone().accept(HolderSecret::generate(&mut rng)).err(),
+            issued
+                .clone()
+                .accept(HolderSecret::generate(&mut rng))
+                .err(),
             Some(CredentialError::OtherSecret)
         );
         let changes: [fn(&mut IssuedCredential); 5] = [
@@ -386,7 +445,10 @@ mod tests {
         for change in changes {
             let mut changed = issued.clone();
             change(&mut changed);
-            assert_eq!(changed.accept(holder.clone()).err(), Some(CredentialError::Signature));
+            assert_eq!(
+                changed.accept(holder.clone()).err(),
+                Some(CredentialError::Signature)
+            );
         }
     }
 
@@ -399,7 +461,10 @@ mod tests {
         }
         let mut longer = bytes.to_vec();
         longer.push(0);
-        assert_eq!(NativeCredential::decode(&longer).err(), Some(CredentialError::Malformed("trailing bytes")));
+        assert_eq!(
+            NativeCredential::decode(&longer).err(),
+            Some(CredentialError::Malformed("trailing bytes"))
+        );
         let mut other = issued.encode();
         other[0] = 2;
         assert!(IssuedCredential::decode(&other).is_err());

@@ -265,9 +265,9 @@ fn bits(limbs: &[u64; 4], start: usize, count: usize) -> usize {
 /// Sum of products of points and scalars, for code that multiplies seldom. Pairs beyond the shorter list are refused by
 /// type: the caller gives pairs.
 pub fn sum_of_products(terms: &[(G1Affine, Fr)]) -> G1Projective {
-    terms
-        .iter()
-        .fold(G1Projective::zero(), |sum, (point, k)| sum + point.into_group() * k)
+    terms.iter().fold(G1Projective::zero(), |sum, (point, k)| {
+        sum + point.into_group() * k
+    })
 }
 
 #[cfg(test)]
@@ -337,7 +337,10 @@ mod tests {
         let outside = (0..)
             .find_map(|_| G2Affine::get_point_from_x_unchecked(Fq2::rand(&mut rng), true))
             .unwrap();
-        assert_eq!(g2_from_bytes(&g2_to_bytes(&outside)), Err(PointError::NotInSubgroup));
+        assert_eq!(
+            g2_from_bytes(&g2_to_bytes(&outside)),
+            Err(PointError::NotInSubgroup)
+        );
     }
 
     #[test]
@@ -349,13 +352,19 @@ mod tests {
                 continue;
             };
             seen += 1;
-            assert_eq!(g2_in_subgroup(&q), q.is_in_correct_subgroup_assuming_on_curve());
+            assert_eq!(
+                g2_in_subgroup(&q),
+                q.is_in_correct_subgroup_assuming_on_curve()
+            );
             let inside = q.clear_cofactor();
             assert!(g2_in_subgroup(&inside) && inside.is_in_correct_subgroup_assuming_on_curve());
             // Points of small order times a good one: [r]q has the cofactor's order.
             let small = q.mul_bigint(Fr::MODULUS).into_affine();
             let mixed = (small + inside).into_affine();
-            assert_eq!(g2_in_subgroup(&mixed), mixed.is_in_correct_subgroup_assuming_on_curve());
+            assert_eq!(
+                g2_in_subgroup(&mixed),
+                mixed.is_in_correct_subgroup_assuming_on_curve()
+            );
         }
         assert!(g2_in_subgroup(&G2Affine::generator()));
     }
@@ -365,7 +374,13 @@ mod tests {
         let mut rng = rng();
         let p = G1Projective::rand(&mut rng);
         let q = G2Projective::rand(&mut rng);
-        let mut scalars = vec![Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(u64::MAX), -Fr::from(32u64)];
+        let mut scalars = vec![
+            Fr::ZERO,
+            Fr::ONE,
+            -Fr::ONE,
+            Fr::from(u64::MAX),
+            -Fr::from(32u64),
+        ];
         scalars.extend((0..10).map(|_| Fr::rand(&mut rng)));
         for window in 2..=9 {
             let p_base = FixedG1::with_table(p.into_affine(), window);

@@ -9,7 +9,8 @@ use ark_ff::Zero;
 
 use crate::field::{self, Fr};
 use crate::group::{
-    FixedG1, G1_BYTES, G2_BYTES, Pedersen, PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes,
+    FixedG1, G1_BYTES, G2_BYTES, Pedersen, PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes,
+    g2_to_bytes,
 };
 use crate::vector::{AttributeValue, Format, SLOTS};
 
@@ -85,7 +86,9 @@ pub enum DecodeError {
     #[error("the presentation's {0} is not valid; make the presentation again")]
     Header(&'static str),
     /// The header fixes another length.
-    #[error("the presentation has {found} bytes where its header says {expected}; send it whole and alone")]
+    #[error(
+        "the presentation has {found} bytes where its header says {expected}; send it whole and alone"
+    )]
     Length {
         /// The length that the header fixes.
         expected: usize,
@@ -101,7 +104,9 @@ pub enum DecodeError {
         source: PointError,
     },
     /// A scalar at or above the field's modulus.
-    #[error("{0} of the presentation is not a canonical field element; make the presentation again")]
+    #[error(
+        "{0} of the presentation is not a canonical field element; make the presentation again"
+    )]
     Scalar(&'static str),
 }
 
@@ -115,7 +120,11 @@ const HEADER_BYTES: usize = 4;
 impl Presentation {
     /// The length in bytes of a presentation of this shape: 1,316 with three proofs and one disclosure.
     pub const fn encoded_len(scoped: bool, disclosures: usize) -> usize {
-        let proofs = if scoped { 3 * PROOF_BYTES + field::ENCODED_LEN } else { 2 * PROOF_BYTES };
+        let proofs = if scoped {
+            3 * PROOF_BYTES + field::ENCODED_LEN
+        } else {
+            2 * PROOF_BYTES
+        };
         HEADER_BYTES + proofs + disclosures * DISCLOSURE_BYTES + SLOTS * field::ENCODED_LEN
     }
 
@@ -133,8 +142,14 @@ impl Presentation {
 
     /// The bytes that are sent and logged.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(Self::encoded_len(self.nullifier.is_some(), self.disclosures.len()));
-        debug_assert!(self.disclosures.len() <= MAX_DISCLOSURES, "policies disclose fewer");
+        let mut out = Vec::with_capacity(Self::encoded_len(
+            self.nullifier.is_some(),
+            self.disclosures.len(),
+        ));
+        debug_assert!(
+            self.disclosures.len() <= MAX_DISCLOSURES,
+            "policies disclose fewer"
+        );
         out.extend([
             VERSION,
             self.format.code(),
@@ -163,7 +178,9 @@ impl Presentation {
     /// the header fixes, points off the curve, outside the subgroup, at infinity or in a second encoding, and scalars at
     /// or above the modulus.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let Some((&[version, format, scoped, disclosures], rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        let Some((&[version, format, scoped, disclosures], rest)) =
+            bytes.split_first_chunk::<HEADER_BYTES>()
+        else {
             return Err(DecodeError::Length {
                 expected: Self::encoded_len(false, 0),
                 found: bytes.len(),
@@ -240,10 +257,13 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Length {
-            expected: N,
-            found: self.rest.len(),
-        })?;
+        let (head, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(DecodeError::Length {
+                expected: N,
+                found: self.rest.len(),
+            })?;
         self.rest = rest;
         Ok(*head)
     }
@@ -259,7 +279,8 @@ impl Reader<'_> {
     fn proof(&mut self) -> Result<HiddenProof, DecodeError> {
         Ok(HiddenProof {
             a: self.g1("A")?,
-            b: g2_from_bytes(&self.take()?).map_err(|source| DecodeError::Point { what: "B", source })?,
+            b: g2_from_bytes(&self.take()?)
+                .map_err(|source| DecodeError::Point { what: "B", source })?,
             c: self.g1("C")?,
             v: self.g1("V")?,
             t: self.g1("a first message")?,
@@ -296,21 +317,39 @@ pub struct Statement {
 }
 
 /// The slots of a possession relation's hidden inputs: all, in order.
-pub const POSSESSION_SLOTS: [Option<usize>; SLOTS] = {
-    let mut slots = [None; SLOTS];
-    let mut i = 0;
-    while i < SLOTS {
-        slots[i] = Some(i);
-        i += 1;
-    }
-    slots
-};
+pub const POSSESSION_SLOTS: [Option<usize>; SLOTS] = [
+    Some(0),
+    Some(1),
+    Some(2),
+    Some(3),
+    Some(4),
+    Some(5),
+    Some(6),
+    Some(7),
+    Some(8),
+    Some(9),
+    Some(10),
+    Some(11),
+    Some(12),
+    Some(13),
+    Some(14),
+    Some(15),
+];
 
 /// The slots of the policy relation's hidden inputs: origin, not-before, not-after, handle, and the four operands.
 /// `None` is an operand that no predicate uses; its input is the constant zero.
 pub fn policy_slots(operands: &[Option<usize>; 4]) -> [Option<usize>; 8] {
     let [first, second, third, fourth] = *operands;
-    [Some(0), Some(2), Some(3), Some(4), first, second, third, fourth]
+    [
+        Some(0),
+        Some(2),
+        Some(3),
+        Some(4),
+        first,
+        second,
+        third,
+        fourth,
+    ]
 }
 
 /// The slots of the nullifier relation's hidden inputs: the holder secret.
@@ -335,10 +374,14 @@ pub enum OpeningError {
     #[error("the openings are malformed ({0}); send them as they were made")]
     Malformed(&'static str),
     /// More, fewer or other slots than the policy asks to disclose.
-    #[error("the openings are not those of the disclosed slots; send one per disclosed attribute, in the policy's order")]
+    #[error(
+        "the openings are not those of the disclosed slots; send one per disclosed attribute, in the policy's order"
+    )]
     Slots,
     /// The value is not the one that was committed to.
-    #[error("the opening of slot {0} does not fit its commitment; send the openings of this presentation")]
+    #[error(
+        "the opening of slot {0} does not fit its commitment; send the openings of this presentation"
+    )]
     Mismatch(u8),
 }
 
@@ -401,7 +444,8 @@ impl Opening {
                     }
                     let (text, tail) = tail.split_at_checked(length).ok_or(SHORT)?;
                     rest = tail;
-                    let text = std::str::from_utf8(text).map_err(|_| OpeningError::Malformed("text is not UTF-8"))?;
+                    let text = std::str::from_utf8(text)
+                        .map_err(|_| OpeningError::Malformed("text is not UTF-8"))?;
                     AttributeValue::Text(text.to_owned())
                 }
                 3 => AttributeValue::Absent,
@@ -412,7 +456,8 @@ impl Opening {
             openings.push(Self {
                 slot,
                 value,
-                blinding: field::from_bytes(blinding).map_err(|_| OpeningError::Malformed("blinding not canonical"))?,
+                blinding: field::from_bytes(blinding)
+                    .map_err(|_| OpeningError::Malformed("blinding not canonical"))?,
             });
         }
         if !rest.is_empty() {
@@ -443,7 +488,10 @@ pub(crate) mod tests {
             z_response: Fr::rand(&mut rng),
         };
         let (possession, policy) = (proof(), proof());
-        let nullifier = scoped.then(|| NullifierProof { nullifier: Fr::from(77u64), proof: proof() });
+        let nullifier = scoped.then(|| NullifierProof {
+            nullifier: Fr::from(77u64),
+            proof: proof(),
+        });
         Presentation {
             format: Format::Native,
             possession,
@@ -462,7 +510,13 @@ pub(crate) mod tests {
 
     #[test]
     fn a_presentation_is_read_back_within_its_size() {
-        for (scoped, disclosures) in [(false, 0), (true, 0), (true, 1), (false, 3), (true, MAX_DISCLOSURES)] {
+        for (scoped, disclosures) in [
+            (false, 0),
+            (true, 0),
+            (true, 1),
+            (false, 3),
+            (true, MAX_DISCLOSURES),
+        ] {
             let p = sample(scoped, disclosures);
             let bytes = p.encode();
             assert_eq!(bytes.len(), Presentation::encoded_len(scoped, disclosures));
@@ -479,13 +533,24 @@ pub(crate) mod tests {
         }
         let mut longer = bytes.clone();
         longer.push(0);
-        assert!(matches!(Presentation::decode(&longer), Err(DecodeError::Length { .. })));
+        assert!(matches!(
+            Presentation::decode(&longer),
+            Err(DecodeError::Length { .. })
+        ));
     }
 
     #[test]
     fn a_header_without_meaning_is_refused() {
         let bytes = sample(true, 1).encode();
-        for (index, value) in [(0, 0), (0, 2), (1, 0), (1, 200), (2, 2), (3, MAX_DISCLOSURES as u8 + 1), (3, 255)] {
+        for (index, value) in [
+            (0, 0),
+            (0, 2),
+            (1, 0),
+            (1, 200),
+            (2, 2),
+            (3, MAX_DISCLOSURES as u8 + 1),
+            (3, 255),
+        ] {
             let mut bad = bytes.clone();
             bad[index] = value;
             assert!(Presentation::decode(&bad).is_err(), "{index} {value}");
@@ -503,11 +568,17 @@ pub(crate) mod tests {
         assert!(!alias.add_with_carry(&Fr::from(5u64).into_bigint()));
         let mut bad = bytes.clone();
         bad[at..at + 32].copy_from_slice(&alias.to_bytes_le());
-        assert_eq!(Presentation::decode(&bad), Err(DecodeError::Scalar("the nullifier")));
+        assert_eq!(
+            Presentation::decode(&bad),
+            Err(DecodeError::Scalar("the nullifier"))
+        );
         let mut bad = bytes;
         let last = bad.len() - 32;
         bad[last..].copy_from_slice(&Fr::MODULUS.to_bytes_le());
-        assert_eq!(Presentation::decode(&bad), Err(DecodeError::Scalar("a response")));
+        assert_eq!(
+            Presentation::decode(&bad),
+            Err(DecodeError::Scalar("a response"))
+        );
     }
 
     /// BUGS 6: infinity, a point outside the subgroup, in each place.
@@ -520,15 +591,23 @@ pub(crate) mod tests {
             HEADER_BYTES + PROOF_BYTES,
             HEADER_BYTES + 2 * PROOF_BYTES + 32,
         ];
-        let mut places: Vec<usize> =
-            proof_starts.iter().flat_map(|s| [0, 96, 128, 160].map(|offset| s + offset)).collect();
+        let mut places: Vec<usize> = proof_starts
+            .iter()
+            .flat_map(|s| [0, 96, 128, 160].map(|offset| s + offset))
+            .collect();
         let disclosures = HEADER_BYTES + 3 * PROOF_BYTES + 32;
         places.extend([disclosures, disclosures + 32]);
         for place in places {
             let mut bad = bytes.clone();
             bad[place..place + 32].copy_from_slice(&infinity_g1);
             assert!(
-                matches!(Presentation::decode(&bad), Err(DecodeError::Point { source: PointError::Infinity, .. })),
+                matches!(
+                    Presentation::decode(&bad),
+                    Err(DecodeError::Point {
+                        source: PointError::Infinity,
+                        ..
+                    })
+                ),
                 "{place}"
             );
         }
@@ -539,9 +618,13 @@ pub(crate) mod tests {
         for start in proof_starts {
             let mut bad = bytes.clone();
             bad[start + 32..start + 96].copy_from_slice(&g2_to_bytes(&outside));
-            assert!(
-                matches!(Presentation::decode(&bad), Err(DecodeError::Point { source: PointError::NotInSubgroup, .. }))
-            );
+            assert!(matches!(
+                Presentation::decode(&bad),
+                Err(DecodeError::Point {
+                    source: PointError::NotInSubgroup,
+                    ..
+                })
+            ));
             bad[start + 32..start + 96].copy_from_slice(&g2_to_bytes(&G2Affine::identity()));
             assert!(Presentation::decode(&bad).is_err());
         }
@@ -556,7 +639,11 @@ pub(crate) mod tests {
             (7, AttributeValue::Absent),
         ]
         .into_iter()
-        .map(|(slot, value)| Opening { slot, value, blinding: Fr::rand(&mut rng) })
+        .map(|(slot, value)| Opening {
+            slot,
+            value,
+            blinding: Fr::rand(&mut rng),
+        })
         .collect();
         let bytes = Opening::encode_list(&openings);
         assert_eq!(Opening::decode_list(&bytes), Ok(openings.clone()));
@@ -565,7 +652,10 @@ pub(crate) mod tests {
         }
         let mut bad = bytes.clone();
         bad.push(0);
-        assert_eq!(Opening::decode_list(&bad), Err(OpeningError::Malformed("trailing bytes")));
+        assert_eq!(
+            Opening::decode_list(&bad),
+            Err(OpeningError::Malformed("trailing bytes"))
+        );
         let mut bad = bytes;
         bad[2] = 9;
         assert!(Opening::decode_list(&bad).is_err());

@@ -89,7 +89,10 @@ impl PresentationTranscript {
             t.append_message(b"first-message", &g1_to_bytes(&proof.t));
         }
         for disclosure in &presentation.disclosures {
-            t.append_message(b"commitment-first-message", &g1_to_bytes(&disclosure.first_message));
+            t.append_message(
+                b"commitment-first-message",
+                &g1_to_bytes(&disclosure.first_message),
+            );
         }
         let mut wide = [0; 64];
         t.challenge_bytes(b"challenge", &mut wide);
@@ -114,7 +117,10 @@ impl Challenged {
             t.append_message(b"z-response", &field::to_bytes(&proof.z_response));
         }
         for disclosure in &presentation.disclosures {
-            t.append_message(b"blinding-response", &field::to_bytes(&disclosure.blinding_response));
+            t.append_message(
+                b"blinding-response",
+                &field::to_bytes(&disclosure.blinding_response),
+            );
         }
         for response in &presentation.responses {
             t.append_message(b"response", &field::to_bytes(response));
@@ -149,7 +155,10 @@ mod tests {
             operands: [Some(5), Some(6), None, None],
             disclosed: vec![7],
             policy_inputs: vec![Fr::from(1u64), Fr::from(2u64)],
-            usage: Some(Usage { scope: Fr::from(3u64), bound: 5 }),
+            usage: Some(Usage {
+                scope: Fr::from(3u64),
+                bound: 5,
+            }),
         }
     }
 
@@ -166,21 +175,27 @@ mod tests {
     }
 
     type Changed = (Statement, Option<Fr>, Context, Presentation);
+    type Change = (&'static str, fn(&mut Changed));
 
     fn draw((statement, nullifier, context, presentation): &Changed) -> (Fr, [u8; 32]) {
-        let challenged =
-            PresentationTranscript::new(statement, nullifier.as_ref(), context).challenge(presentation);
+        let challenged = PresentationTranscript::new(statement, nullifier.as_ref(), context)
+            .challenge(presentation);
         (challenged.challenge(), challenged.weight_seed(presentation))
     }
 
     fn start() -> Changed {
-        (statement(), Some(Fr::from(77u64)), context(), sample(true, 1))
+        (
+            statement(),
+            Some(Fr::from(77u64)),
+            context(),
+            sample(true, 1),
+        )
     }
 
     /// BUGS 3 and 8: each thing that is absorbed, changed alone, changes the challenge.
     #[test]
     fn everything_before_the_challenge_is_bound() {
-        let changes: Vec<(&str, fn(&mut Changed))> = vec![
+        let changes: Vec<Change> = vec![
             ("format", |c| c.0.format = Format::X509Rsa),
             ("possession key", |c| c.0.keys[0][31] ^= 1),
             ("policy key", |c| c.0.keys[1][0] ^= 1),
@@ -194,7 +209,9 @@ mod tests {
             ("policy input", |c| c.0.policy_inputs[0] += Fr::from(1u64)),
             ("policy inputs swapped", |c| c.0.policy_inputs.swap(0, 1)),
             ("one input more", |c| c.0.policy_inputs.push(Fr::from(0u64))),
-            ("scope", |c| c.0.usage.as_mut().unwrap().scope += Fr::from(1u64)),
+            ("scope", |c| {
+                c.0.usage.as_mut().unwrap().scope += Fr::from(1u64)
+            }),
             ("bound", |c| c.0.usage.as_mut().unwrap().bound += 1),
             ("no usage", |c| c.0.usage = None),
             ("nullifier", |c| c.1 = Some(Fr::from(78u64))),
@@ -211,10 +228,18 @@ mod tests {
             ("C", |c| c.3.policy.c = G1Affine::generator()),
             ("V", |c| c.3.policy.v = G1Affine::generator()),
             ("T", |c| c.3.policy.t = G1Affine::generator()),
-            ("nullifier's A", |c| c.3.nullifier.as_mut().unwrap().proof.a = G1Affine::generator()),
-            ("nullifier's T", |c| c.3.nullifier.as_mut().unwrap().proof.t = G1Affine::generator()),
-            ("commitment", |c| c.3.disclosures[0].commitment = G1Affine::generator()),
-            ("commitment's first message", |c| c.3.disclosures[0].first_message = G1Affine::generator()),
+            ("nullifier's A", |c| {
+                c.3.nullifier.as_mut().unwrap().proof.a = G1Affine::generator()
+            }),
+            ("nullifier's T", |c| {
+                c.3.nullifier.as_mut().unwrap().proof.t = G1Affine::generator()
+            }),
+            ("commitment", |c| {
+                c.3.disclosures[0].commitment = G1Affine::generator()
+            }),
+            ("commitment's first message", |c| {
+                c.3.disclosures[0].first_message = G1Affine::generator()
+            }),
         ];
         let (challenge, seed) = draw(&start());
         assert_eq!(draw(&start()), (challenge, seed));
@@ -252,7 +277,8 @@ mod tests {
     fn show_randomness_follows_context_and_witness() {
         let draw = |context: &Context, witness: u64| {
             let transcript = PresentationTranscript::new(&statement(), None, context);
-            let mut rng = transcript.show_rng(&[Fr::from(witness)], &mut ChaCha20Rng::seed_from_u64(1));
+            let mut rng =
+                transcript.show_rng(&[Fr::from(witness)], &mut ChaCha20Rng::seed_from_u64(1));
             Fr::rand(&mut rng)
         };
         let first = draw(&context(), 1);

@@ -7,7 +7,9 @@ use ark_ec::AffineRepr;
 use ark_ec::pairing::Pairing;
 use sha2::{Digest as _, Sha256};
 
-use crate::group::{G1_BYTES, G2_BYTES, PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes};
+use crate::group::{
+    G1_BYTES, G2_BYTES, PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes,
+};
 
 /// A Groth16 verifying key with γ = 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +33,9 @@ pub enum KeyDecodeError {
     #[error("the verifying key has the wrong length; fetch the parameter set again")]
     Length,
     /// A point is refused.
-    #[error("point {index} of the verifying key is refused ({source}); fetch the parameter set again")]
+    #[error(
+        "point {index} of the verifying key is refused ({source}); fetch the parameter set again"
+    )]
     Point {
         /// Position among the key's points: 0 α₁, 1 β₂, 2 δ₁, 3 δ₂, then L.
         index: usize,
@@ -47,19 +51,27 @@ pub enum UnsafeKey {
     #[error("the verifying key's {0} is the point at infinity; do not use these parameters")]
     Infinity(&'static str),
     /// δ is the generator, so γ = δ, and anyone can forge (A = α, B = β, C = −ΣL).
-    #[error("the verifying key has γ = δ, with which anyone can forge; do not use these parameters")]
+    #[error(
+        "the verifying key has γ = δ, with which anyone can forge; do not use these parameters"
+    )]
     DeltaIsGamma,
     /// α or β is the generator.
-    #[error("the verifying key's {0} is the generator: its logarithm is known; do not use these parameters")]
+    #[error(
+        "the verifying key's {0} is the generator: its logarithm is known; do not use these parameters"
+    )]
     Generator(&'static str),
     /// δ₁ and δ₂ are not of one δ, so a show would not hide.
     #[error("δ₁ and δ₂ of the verifying key do not match; do not use these parameters")]
     DeltaMismatch,
     /// Two inputs have the same base, so one could be traded for the other.
-    #[error("inputs {0} and {1} of the verifying key have the same base; do not use these parameters")]
+    #[error(
+        "inputs {0} and {1} of the verifying key have the same base; do not use these parameters"
+    )]
     RepeatedInput(usize, usize),
     /// A wrong number of input bases for the relation.
-    #[error("the verifying key has {found} input bases where the relation has {expected}; use the relation's own key")]
+    #[error(
+        "the verifying key has {found} input bases where the relation has {expected}; use the relation's own key"
+    )]
     InputCount {
         /// 1 + number of public inputs of the relation.
         expected: usize,
@@ -79,7 +91,10 @@ impl VerifyingKey {
         out.extend(g2_to_bytes(&self.beta_g2));
         out.extend(g1_to_bytes(&self.delta_g1));
         out.extend(g2_to_bytes(&self.delta_g2));
-        debug_assert!(self.l.len() <= usize::from(u16::MAX), "a relation has few public inputs");
+        debug_assert!(
+            self.l.len() <= usize::from(u16::MAX),
+            "a relation has few public inputs"
+        );
         out.extend((self.l.len() as u16).to_be_bytes());
         for point in &self.l {
             out.extend(g1_to_bytes(point));
@@ -90,12 +105,18 @@ impl VerifyingKey {
     /// Reads [`Self::encode`]'s bytes: exact length, every point in its one encoding, in the subgroup, not infinity.
     /// Call [`Self::validate`] before use.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyDecodeError> {
-        let mut reader = PointReader { rest: bytes, index: 0 };
+        let mut reader = PointReader {
+            rest: bytes,
+            index: 0,
+        };
         let alpha_g1 = reader.g1()?;
         let beta_g2 = reader.g2()?;
         let delta_g1 = reader.g1()?;
         let delta_g2 = reader.g2()?;
-        let (count, rest) = reader.rest.split_first_chunk::<2>().ok_or(KeyDecodeError::Length)?;
+        let (count, rest) = reader
+            .rest
+            .split_first_chunk::<2>()
+            .ok_or(KeyDecodeError::Length)?;
         let count = usize::from(u16::from_be_bytes(*count));
         if count == 0 || rest.len() != count * G1_BYTES {
             return Err(KeyDecodeError::Length);
@@ -199,7 +220,10 @@ struct PointReader<'a> {
 
 impl PointReader<'_> {
     fn g1(&mut self) -> Result<G1Affine, KeyDecodeError> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(KeyDecodeError::Length)?;
+        let (bytes, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(KeyDecodeError::Length)?;
         self.rest = rest;
         self.index += 1;
         g1_from_bytes(bytes).map_err(|source| KeyDecodeError::Point {
@@ -209,7 +233,10 @@ impl PointReader<'_> {
     }
 
     fn g2(&mut self) -> Result<G2Affine, KeyDecodeError> {
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(KeyDecodeError::Length)?;
+        let (bytes, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(KeyDecodeError::Length)?;
         self.rest = rest;
         self.index += 1;
         g2_from_bytes(bytes).map_err(|source| KeyDecodeError::Point {
@@ -254,7 +281,11 @@ mod tests {
     fn a_length_other_than_exact_is_refused() {
         let mut bytes = key(2).encode();
         for cut in [0, 1, 31, 193, 194, bytes.len() - 1] {
-            assert_eq!(VerifyingKey::decode(&bytes[..cut]), Err(KeyDecodeError::Length), "{cut}");
+            assert_eq!(
+                VerifyingKey::decode(&bytes[..cut]),
+                Err(KeyDecodeError::Length),
+                "{cut}"
+            );
         }
         bytes.push(0);
         assert_eq!(VerifyingKey::decode(&bytes), Err(KeyDecodeError::Length));
@@ -267,7 +298,10 @@ mod tests {
         assert_eq!(bad.validate(1), Err(UnsafeKey::Infinity("L")));
         assert_eq!(
             VerifyingKey::decode(&bad.encode()),
-            Err(KeyDecodeError::Point { index: 5, source: PointError::Infinity })
+            Err(KeyDecodeError::Point {
+                index: 5,
+                source: PointError::Infinity
+            })
         );
         let mut bad = key(1);
         bad.delta_g1 = G1Affine::identity();
@@ -277,7 +311,13 @@ mod tests {
     #[test]
     fn a_key_with_which_one_can_forge_or_that_does_not_hide_is_refused() {
         assert_eq!(key(4).validate(4), Ok(()));
-        assert_eq!(key(4).validate(5), Err(UnsafeKey::InputCount { expected: 6, found: 5 }));
+        assert_eq!(
+            key(4).validate(5),
+            Err(UnsafeKey::InputCount {
+                expected: 6,
+                found: 5
+            })
+        );
         let mut bad = key(4);
         (bad.delta_g1, bad.delta_g2) = (G1Affine::generator(), G2Affine::generator());
         assert_eq!(bad.validate(4), Err(UnsafeKey::DeltaIsGamma));

@@ -29,7 +29,7 @@ use crate::sums::{Halves, Term, Weight, Weights, sum};
 pub fn verify_batch(items: &[Item<'_>]) -> Vec<Result<VerifiedClaim, Refusal>> {
     let examined: Vec<_> = items.iter().map(|item| Examined::new(*item)).collect();
     let mut good = vec![false; items.len()];
-    let mut sets: Vec<(&Arc<Keys>, Vec<(usize, &Examined<'_>)>)> = Vec::new();
+    let mut sets: Vec<(&Arc<Keys>, Vec<Member<'_>>)> = Vec::new();
     for (index, item) in examined.iter().enumerate() {
         let Ok(item) = item else { continue };
         let keys = &item.item.policy.keys;
@@ -46,13 +46,20 @@ pub fn verify_batch(items: &[Item<'_>]) -> Vec<Result<VerifiedClaim, Refusal>> {
         .zip(good)
         .map(|(examined, good)| {
             let examined = examined?;
-            if good { Ok(examined.claim()) } else { Err(Refusal::Unproven) }
+            if good {
+                Ok(examined.claim())
+            } else {
+                Err(Refusal::Unproven)
+            }
         })
         .collect()
 }
 
+/// An item and its place in the batch.
+type Member<'a> = (usize, &'a Examined<'a>);
+
 /// Marks the items that hold. A batch with b bad items of n costs about b·log n equations.
-fn find_good(members: &[(usize, &Examined<'_>)], good: &mut [bool]) {
+fn find_good(members: &[Member<'_>], good: &mut [bool]) {
     let items: Vec<_> = members.iter().map(|(_, item)| *item).collect();
     if items.is_empty() {
         return;
@@ -106,7 +113,9 @@ impl<'a> RelationSum<'a> {
 
 /// Whether the joint equation of items *of one parameter set* holds.
 pub(crate) fn holds(items: &[&Examined<'_>]) -> bool {
-    let Some(first) = items.first() else { return true };
+    let Some(first) = items.first() else {
+        return true;
+    };
     let keys = &first.item.policy.keys;
     let mut equation = Equation::new(keys, items);
     for item in items {
@@ -140,10 +149,17 @@ impl<'a> Equation<'a> {
             keys,
             weights: Weights::new(seeds.iter()),
             remainder: Weight::ONE,
-            proofs_left: items.iter().map(|item| item.item.presentation.proofs().count()).sum(),
+            proofs_left: items
+                .iter()
+                .map(|item| item.item.presentation.proofs().count())
+                .sum(),
             a: Vec::new(),
             b: Vec::new(),
-            possession: keys.possession.iter().map(|(_, key)| RelationSum::new(key)).collect(),
+            possession: keys
+                .possession
+                .iter()
+                .map(|(_, key)| RelationSum::new(key))
+                .collect(),
             policy: RelationSum::new(&keys.policy),
             nullifier: RelationSum::new(&keys.nullifier),
             disclosure_value: Fr::ZERO,
@@ -164,14 +180,29 @@ impl<'a> Equation<'a> {
     }
 
     fn add(&mut self, examined: &Examined<'_>) {
-        let Item { policy, presentation, usage, .. } = examined.item;
+        let Item {
+            policy,
+            presentation,
+            usage,
+            ..
+        } = examined.item;
         let challenge = examined.challenge;
         let responses = &presentation.responses;
 
         let weight = self.proof(&presentation.possession, challenge);
-        if let Some(sum) = self.possession.iter_mut().find(|sum| sum.key.digest == examined.possession.digest) {
+        if let Some(sum) = self
+            .possession
+            .iter_mut()
+            .find(|sum| sum.key.digest == examined.possession.digest)
+        {
             sum.add_to_base(0, weight.pairing.scalar());
-            add_hidden(sum, &presentation.possession, &weight, &POSSESSION_SLOTS, responses);
+            add_hidden(
+                sum,
+                &presentation.possession,
+                &weight,
+                &POSSESSION_SLOTS,
+                responses,
+            );
         }
 
         let weight = self.proof(&presentation.policy, challenge);
@@ -180,7 +211,13 @@ impl<'a> Equation<'a> {
             k: weight.pairing.halves(),
         });
         let slots = policy_slots(policy.operands());
-        add_hidden(&mut self.policy, &presentation.policy, &weight, &slots, responses);
+        add_hidden(
+            &mut self.policy,
+            &presentation.policy,
+            &weight,
+            &slots,
+            responses,
+        );
 
         if let (Some(used), Some(usage)) = (&presentation.nullifier, usage) {
             let weight = self.proof(&used.proof, challenge);
@@ -192,9 +229,16 @@ impl<'a> Equation<'a> {
             let scalar = weight.pairing.scalar();
             self.nullifier.add_to_base(0, scalar);
             for (index, input) in public.to_inputs().iter().enumerate() {
-                self.nullifier.add_to_base(1 + NULLIFIER_SLOTS.len() + index, scalar * input);
+                self.nullifier
+                    .add_to_base(1 + NULLIFIER_SLOTS.len() + index, scalar * input);
             }
-            add_hidden(&mut self.nullifier, &used.proof, &weight, &NULLIFIER_SLOTS, responses);
+            add_hidden(
+                &mut self.nullifier,
+                &used.proof,
+                &weight,
+                &NULLIFIER_SLOTS,
+                responses,
+            );
         }
 
         for (disclosure, slot) in presentation.disclosures.iter().zip(policy.disclosed()) {
@@ -219,7 +263,10 @@ impl<'a> Equation<'a> {
     fn proof(&mut self, proof: &HiddenProof, challenge: Fr) -> ProofWeights {
         let pairing = self.pairing_weight();
         let schnorr = self.weights.next();
-        self.a.push(sum(&[Term { point: proof.a, k: pairing.halves() }]));
+        self.a.push(sum(&[Term {
+            point: proof.a,
+            k: pairing.halves(),
+        }]));
         self.b.push(proof.b.into());
         self.terms.push(Term {
             point: proof.v,
@@ -229,14 +276,25 @@ impl<'a> Equation<'a> {
             point: proof.t,
             k: schnorr.negated().halves(),
         });
-        ProofWeights { pairing, schnorr: schnorr.scalar() }
+        ProofWeights {
+            pairing,
+            schnorr: schnorr.scalar(),
+        }
     }
 
     fn holds(self) -> bool {
         let mut with_generator = sum(&self.terms);
-        self.keys.disclosure_value.add_multiple(&mut with_generator, &self.disclosure_value);
-        self.keys.disclosure_blinding.add_multiple(&mut with_generator, &self.disclosure_blinding);
-        let relations: Vec<_> = self.possession.iter().chain([&self.policy, &self.nullifier]).collect();
+        self.keys
+            .disclosure_value
+            .add_multiple(&mut with_generator, &self.disclosure_value);
+        self.keys
+            .disclosure_blinding
+            .add_multiple(&mut with_generator, &self.disclosure_blinding);
+        let relations: Vec<_> = self
+            .possession
+            .iter()
+            .chain([&self.policy, &self.nullifier])
+            .collect();
         for relation in &relations {
             relation.add_fixed(&mut with_generator);
         }

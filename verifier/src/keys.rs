@@ -81,18 +81,29 @@ impl Keys {
         nullifier: VerifyingKey,
     ) -> Result<Arc<Self>, KeysError> {
         for (position, (format, key)) in possession.iter().enumerate() {
-            if possession.iter().skip(position + 1).any(|(other, _)| other == format) {
+            if possession
+                .iter()
+                .skip(position + 1)
+                .any(|(other, _)| other == format)
+            {
                 return Err(KeysError::Formats);
             }
             check("possession", key, SLOTS)?;
         }
-        for (relation, key) in [(Relation::Policy, &policy), (Relation::Nullifier, &nullifier)] {
+        for (relation, key) in [
+            (Relation::Policy, &policy),
+            (Relation::Nullifier, &nullifier),
+        ] {
             check(relation.name(), key, relation.key_points() - 1)?;
         }
         if possession.is_empty() {
             return Err(KeysError::Formats);
         }
-        let all: Vec<_> = possession.iter().map(|(_, key)| key).chain([&policy, &nullifier]).collect();
+        let all: Vec<_> = possession
+            .iter()
+            .map(|(_, key)| key)
+            .chain([&policy, &nullifier])
+            .collect();
         VerifyingKey::of_one_set(&all)?;
         let generators = Pedersen::get();
         Ok(Arc::new(Self {
@@ -111,7 +122,10 @@ impl Keys {
 
     /// The possession key of a format.
     pub(crate) fn possession(&self, format: Format) -> Option<&RelationKey> {
-        self.possession.iter().find(|(known, _)| *known == format).map(|(_, key)| key)
+        self.possession
+            .iter()
+            .find(|(known, _)| *known == format)
+            .map(|(_, key)| key)
     }
 
     /// The formats that there is a possession key for.
@@ -136,5 +150,6 @@ impl Keys {
 }
 
 fn check(relation: &'static str, key: &VerifyingKey, inputs: usize) -> Result<(), KeysError> {
-    key.validate(inputs).map_err(|source| KeysError::Unsafe { relation, source })
+    key.validate(inputs)
+        .map_err(|source| KeysError::Unsafe { relation, source })
 }

@@ -32,7 +32,10 @@ pub(crate) fn product(pairs: &[(G1Affine, &G2Prepared<Config>)]) -> Option<Pairi
     Bn254::final_exponentiation(MillerLoopOutput(f))
 }
 
-type Lines<'a> = (&'a G1Affine, std::slice::Iter<'a, ark_ec::bn::g2::EllCoeff<Config>>);
+type Lines<'a> = (
+    &'a G1Affine,
+    std::slice::Iter<'a, ark_ec::bn::g2::EllCoeff<Config>>,
+);
 
 /// Multiplies by each pair's next line, evaluated at its G1 point. The twist is of type D.
 fn multiply_by_lines(f: &mut Fq12, lines: &mut [Lines<'_>]) {
@@ -47,7 +50,10 @@ fn multiply_by_lines(f: &mut Fq12, lines: &mut [Lines<'_>]) {
 }
 
 /// Whether a target-group element is another's equal; `None` is equal to nothing.
-pub(crate) fn equals(product: Option<PairingOutput<Bn254>>, expected: &PairingOutput<Bn254>) -> bool {
+pub(crate) fn equals(
+    product: Option<PairingOutput<Bn254>>,
+    expected: &PairingOutput<Bn254>,
+) -> bool {
     product.is_some_and(|product| product == *expected)
 }
 
@@ -64,8 +70,12 @@ mod tests {
     fn agrees_with_arkworks_for_any_number_of_pairs() {
         let mut rng = ChaCha20Rng::seed_from_u64(31);
         for count in 0..7 {
-            let p: Vec<_> = (0..count).map(|_| G1Projective::rand(&mut rng).into_affine()).collect();
-            let q: Vec<_> = (0..count).map(|_| G2Projective::rand(&mut rng).into_affine()).collect();
+            let p: Vec<_> = (0..count)
+                .map(|_| G1Projective::rand(&mut rng).into_affine())
+                .collect();
+            let q: Vec<_> = (0..count)
+                .map(|_| G2Projective::rand(&mut rng).into_affine())
+                .collect();
             let prepared: Vec<G2Prepared<Config>> = q.iter().map(|q| (*q).into()).collect();
             let pairs: Vec<_> = p.iter().copied().zip(&prepared).collect();
             assert_eq!(product(&pairs), Some(Bn254::multi_pairing(p, q)));
@@ -77,8 +87,14 @@ mod tests {
         let q: G2Prepared<Config> = G2Affine::generator().into();
         let zero: G2Prepared<Config> = G2Affine::identity().into();
         let g = G1Affine::generator();
-        assert_eq!(product(&[(G1Affine::identity(), &q)]), Some(PairingOutput::ZERO));
-        assert_eq!(product(&[(g, &zero), (g, &q)]), Some(Bn254::pairing(g, G2Affine::generator())));
+        assert_eq!(
+            product(&[(G1Affine::identity(), &q)]),
+            Some(PairingOutput::ZERO)
+        );
+        assert_eq!(
+            product(&[(g, &zero), (g, &q)]),
+            Some(Bn254::pairing(g, G2Affine::generator()))
+        );
         assert!(!equals(None, &PairingOutput::ZERO));
     }
 }

@@ -23,22 +23,34 @@ pub enum Refusal {
     #[error(transparent)]
     Malformed(#[from] DecodeError),
     /// The policy does not take this credential format.
-    #[error("the policy does not accept {0:?} credentials; present a credential of a format it names")]
+    #[error(
+        "the policy does not accept {0:?} credentials; present a credential of a format it names"
+    )]
     Format(Format),
     /// An X.509 format under a policy with a scope, where no nullifier can be sound.
-    #[error("{0:?} credentials cannot be counted, and this policy counts uses; enrol for a native credential")]
+    #[error(
+        "{0:?} credentials cannot be counted, and this policy counts uses; enrol for a native credential"
+    )]
     FormatUnderScope(Format),
     /// The verifier was called with a scope for a policy that has none, or without one for a policy that has one.
-    #[error("scope and policy do not go together; give scope and bound if and only if the policy counts uses")]
+    #[error(
+        "scope and policy do not go together; give scope and bound if and only if the policy counts uses"
+    )]
     Usage,
     /// The policy has a scope, and there is no nullifier.
-    #[error("the policy counts uses and the presentation has no nullifier; show again for this policy")]
+    #[error(
+        "the policy counts uses and the presentation has no nullifier; show again for this policy"
+    )]
     NullifierMissing,
     /// There is a nullifier, and the policy has no scope.
-    #[error("the presentation has a nullifier and the policy counts no uses; show again for this policy")]
+    #[error(
+        "the presentation has a nullifier and the policy counts no uses; show again for this policy"
+    )]
     NullifierUnasked,
     /// Another number of disclosures than the policy asks.
-    #[error("the policy asks {expected} disclosures and the presentation has {found}; show again for this policy")]
+    #[error(
+        "the policy asks {expected} disclosures and the presentation has {found}; show again for this policy"
+    )]
     Disclosures {
         /// Disclosures that the policy asks.
         expected: usize,
@@ -46,7 +58,9 @@ pub enum Refusal {
         found: usize,
     },
     /// The equation does not hold: a forged or altered presentation, or one for another context, policy or epoch.
-    #[error("the presentation does not prove its claim in this context; show again, for this challenge and this key")]
+    #[error(
+        "the presentation does not prove its claim in this context; show again, for this challenge and this key"
+    )]
     Unproven,
 }
 
@@ -54,19 +68,29 @@ pub enum Refusal {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// No key for a format that the policy names.
-    #[error("there are no parameters for {0:?} credentials; install them or take the format out of the policy")]
+    #[error(
+        "there are no parameters for {0:?} credentials; install them or take the format out of the policy"
+    )]
     Format(Format),
     /// A policy that no credential satisfies.
-    #[error("the policy accepts no credential format that it could verify; X.509 formats go with policies without a scope")]
+    #[error(
+        "the policy accepts no credential format that it could verify; X.509 formats go with policies without a scope"
+    )]
     NoFormat,
     /// A slot outside 5..=15, or disclosed twice, or too many.
-    #[error("slot {0} cannot be read or disclosed; policies read slots 5 to 15, and disclose each once")]
+    #[error(
+        "slot {0} cannot be read or disclosed; policies read slots 5 to 15, and disclose each once"
+    )]
     Slot(usize),
     /// A predicate without an operand, which the constant zero would stand for; or an operand without a predicate.
-    #[error("predicate {0} and its operand do not go together; name a slot for each predicate, and none without one")]
+    #[error(
+        "predicate {0} and its operand do not go together; name a slot for each predicate, and none without one"
+    )]
     Operand(usize),
     /// The public inputs do not fit the relation.
-    #[error("the policy's public inputs do not fit the policy relation; use the parameters that the policy names")]
+    #[error(
+        "the policy's public inputs do not fit the policy relation; use the parameters that the policy names"
+    )]
     Inputs,
 }
 
@@ -96,12 +120,18 @@ impl PolicyContext {
         public: &PolicyPublic,
         scoped: bool,
     ) -> Result<Self, PolicyError> {
-        let formats: Vec<_> =
-            formats.iter().copied().filter(|format| *format == Format::Native || !scoped).collect();
+        let formats: Vec<_> = formats
+            .iter()
+            .copied()
+            .filter(|format| *format == Format::Native || !scoped)
+            .collect();
         if formats.is_empty() {
             return Err(PolicyError::NoFormat);
         }
-        if let Some(unknown) = formats.iter().find(|format| keys.possession(**format).is_none()) {
+        if let Some(unknown) = formats
+            .iter()
+            .find(|format| keys.possession(**format).is_none())
+        {
             return Err(PolicyError::Format(*unknown));
         }
         for slot in operands.iter().flatten().chain(&disclosed) {
@@ -109,13 +139,20 @@ impl PolicyContext {
                 return Err(PolicyError::Slot(*slot));
             }
         }
-        for (position, (predicate, operand)) in public.predicates().iter().zip(&operands).enumerate() {
+        for (position, (predicate, operand)) in
+            public.predicates().iter().zip(&operands).enumerate()
+        {
             if (predicate.test == PredicateTest::None) != operand.is_none() {
                 return Err(PolicyError::Operand(position));
             }
         }
         for (position, slot) in disclosed.iter().enumerate() {
-            if disclosed.iter().skip(position + 1).any(|other| other == slot) || position >= MAX_DISCLOSURES {
+            if disclosed
+                .iter()
+                .skip(position + 1)
+                .any(|other| other == slot)
+                || position >= MAX_DISCLOSURES
+            {
                 return Err(PolicyError::Slot(*slot));
             }
         }
@@ -148,7 +185,10 @@ impl PolicyContext {
 
     /// The statement of a presentation of this format; what the holder must have built too.
     pub fn statement(&self, format: Format, usage: Option<Usage>) -> Option<Statement> {
-        let mut keys = vec![self.keys.possession_digest(format)?, self.keys.policy_digest()];
+        let mut keys = vec![
+            self.keys.possession_digest(format)?,
+            self.keys.policy_digest(),
+        ];
         if usage.is_some() {
             keys.push(self.keys.nullifier_digest());
         }
@@ -239,7 +279,12 @@ pub(crate) struct Examined<'a> {
 impl<'a> Examined<'a> {
     /// Checks all that needs no pairing.
     pub(crate) fn new(item: Item<'a>) -> Result<Self, Refusal> {
-        let Item { policy, context, presentation, usage } = item;
+        let Item {
+            policy,
+            context,
+            presentation,
+            usage,
+        } = item;
         let format = presentation.format;
         if policy.scoped && format != Format::Native {
             return Err(Refusal::FormatUnderScope(format));
@@ -261,10 +306,15 @@ impl<'a> Examined<'a> {
                 found: presentation.disclosures.len(),
             });
         }
-        let possession = policy.keys.possession(format).ok_or(Refusal::Format(format))?;
-        let statement = policy.statement(format, usage).ok_or(Refusal::Format(format))?;
-        let challenged =
-            PresentationTranscript::new(&statement, presentation.nullifier(), context).challenge(presentation);
+        let possession = policy
+            .keys
+            .possession(format)
+            .ok_or(Refusal::Format(format))?;
+        let statement = policy
+            .statement(format, usage)
+            .ok_or(Refusal::Format(format))?;
+        let challenged = PresentationTranscript::new(&statement, presentation.nullifier(), context)
+            .challenge(presentation);
         Ok(Self {
             item,
             possession,
@@ -275,7 +325,12 @@ impl<'a> Examined<'a> {
 
     /// The claim. Call only after the equation was found to hold.
     pub(crate) fn claim(&self) -> VerifiedClaim {
-        let Item { policy, context, presentation, .. } = self.item;
+        let Item {
+            policy,
+            context,
+            presentation,
+            ..
+        } = self.item;
         VerifiedClaim {
             format: presentation.format,
             context: context.clone(),
@@ -284,7 +339,12 @@ impl<'a> Examined<'a> {
                 .disclosed
                 .iter()
                 .copied()
-                .zip(presentation.disclosures.iter().map(|disclosure| disclosure.commitment))
+                .zip(
+                    presentation
+                        .disclosures
+                        .iter()
+                        .map(|disclosure| disclosure.commitment),
+                )
                 .collect(),
         }
     }
@@ -305,7 +365,11 @@ pub fn verify(
         presentation,
         usage,
     })?;
-    if holds(&[&examined]) { Ok(examined.claim()) } else { Err(Refusal::Unproven) }
+    if holds(&[&examined]) {
+        Ok(examined.claim())
+    } else {
+        Err(Refusal::Unproven)
+    }
 }
 
 /// [`verify`] from bytes.

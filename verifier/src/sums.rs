@@ -39,7 +39,10 @@ impl Weight {
     }
 
     pub(crate) fn negated(self) -> Self {
-        Self { a: -self.a, b: -self.b }
+        Self {
+            a: -self.a,
+            b: -self.b,
+        }
     }
 
     /// The scalar.
@@ -107,7 +110,9 @@ impl Weights {
         self.counter += 1;
         let block: [u8; 32] = hash.finalize().into();
         let mut words = block.chunks_exact(8).map(|chunk| {
-            chunk.iter().fold(0i128, |word, byte| word << 8 | i128::from(*byte))
+            chunk
+                .iter()
+                .fold(0i128, |word, byte| word << 8 | i128::from(*byte))
         });
         let mut weight = || Weight {
             a: words.next().unwrap_or_default(),
@@ -141,8 +146,13 @@ pub(crate) fn sum(terms: &[Term]) -> G1Projective {
         }
     }
     let multiples = G1Projective::normalize_batch(&multiples);
-    let mirrored: Vec<_> = multiples.iter().map(G1Config::endomorphism_affine).collect();
-    let rows = multiples.chunks_exact(ODD_MULTIPLES).zip(mirrored.chunks_exact(ODD_MULTIPLES));
+    let mirrored: Vec<_> = multiples
+        .iter()
+        .map(G1Config::endomorphism_affine)
+        .collect();
+    let rows = multiples
+        .chunks_exact(ODD_MULTIPLES)
+        .zip(mirrored.chunks_exact(ODD_MULTIPLES));
     let digits: Vec<_> = terms
         .iter()
         .zip(rows)
@@ -151,13 +161,20 @@ pub(crate) fn sum(terms: &[Term]) -> G1Projective {
             [(signed_digits(a), plain), (signed_digits(b), mirrored)]
         })
         .collect();
-    let longest = digits.iter().map(|(digits, _)| digits.len()).max().unwrap_or(0);
+    let longest = digits
+        .iter()
+        .map(|(digits, _)| digits.len())
+        .max()
+        .unwrap_or(0);
     let mut total = G1Projective::zero();
     for position in (0..longest).rev() {
         total.double_in_place();
         for (digits, row) in &digits {
             let digit = digits.get(position).copied().unwrap_or(0);
-            if let Some(multiple) = row.get(usize::from(digit.unsigned_abs()) / 2).filter(|_| digit != 0) {
+            if let Some(multiple) = row
+                .get(usize::from(digit.unsigned_abs()) / 2)
+                .filter(|_| digit != 0)
+            {
                 if digit > 0 {
                     total += multiple;
                 } else {
@@ -199,13 +216,23 @@ mod tests {
     #[test]
     fn sums_agree_with_arkworks() {
         let mut rng = ChaCha20Rng::seed_from_u64(41);
-        let mut scalars = vec![Fr::ZERO, Fr::ONE, -Fr::ONE, G1Config::LAMBDA, -G1Config::LAMBDA, Fr::from(u128::MAX)];
+        let mut scalars = vec![
+            Fr::ZERO,
+            Fr::ONE,
+            -Fr::ONE,
+            G1Config::LAMBDA,
+            -G1Config::LAMBDA,
+            Fr::from(u128::MAX),
+        ];
         scalars.extend((0..40).map(|_| Fr::rand(&mut rng)));
         let mut terms = Vec::new();
         let mut expected = G1Projective::zero();
         for k in &scalars {
             let point = G1Projective::rand(&mut rng).into_affine();
-            let term = Term { point, k: Halves::of(k) };
+            let term = Term {
+                point,
+                k: Halves::of(k),
+            };
             assert_eq!(sum(&[term]), point.into_group() * k);
             terms.push(term);
             expected += point.into_group() * k;
@@ -218,7 +245,10 @@ mod tests {
             assert_eq!(mixed.scalar(), other.scalar() + Fr::ONE - weight.scalar());
             for weight in [weight, mixed] {
                 let point = G1Projective::rand(&mut rng).into_affine();
-                terms.push(Term { point, k: weight.halves() });
+                terms.push(Term {
+                    point,
+                    k: weight.halves(),
+                });
                 expected += point.into_group() * weight.scalar();
             }
         }

@@ -1,12 +1,10 @@
 //! One holder's story, made once for all tests: parameters, a credential, a policy, the stored proofs.
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use ark_bn254::{Bn254, Fr, G1Projective, G2Projective};
-use ark_ec::PrimeGroup;
-use ark_ff::{Field, UniformRand};
-use ark_groth16::{Groth16, ProvingKey};
-use ark_relations::gr1cs::ConstraintSynthesizer;
+use ark_bn254::{Bn254, Fr};
+use ark_groth16::ProvingKey;
 use bauta_circuits::Circuit;
 use bauta_circuits::nullifier::NullifierWitness;
 use bauta_circuits::policy::PolicyWitness;
@@ -40,6 +38,8 @@ pub(crate) struct Story {
     pub(crate) possession: RelationProof,
     pub(crate) policy_proof: RelationProof,
     pub(crate) use_proof: RelationProof,
+    pub(crate) policy_witness: PolicyWitness,
+    pub(crate) use_witness: NullifierWitness,
     pub(crate) prepared: Prepared,
     pub(crate) policy: PolicyContext,
 }
@@ -66,23 +66,12 @@ pub(crate) fn context() -> Context {
     }
 }
 
-/// Parameters with γ = 1, α and β common to all relations, δ the relation's own. Toxic waste and all: for tests.
-pub(crate) fn parameters<C: Circuit + ConstraintSynthesizer<Fr>>() -> ProvingKey<Bn254> {
-    let mut common = rng(100);
-    let (alpha, beta) = (Fr::rand(&mut common), Fr::rand(&mut common));
-    let mut own = rng(200 + u64::from(C::RELATION.code()));
-    let delta = Fr::rand(&mut own);
-    Groth16::<Bn254>::generate_parameters_with_qap(
-        C::blank(),
-        alpha,
-        beta,
-        Fr::ONE,
-        delta,
-        G1Projective::generator(),
-        G2Projective::generator(),
-        &mut own,
-    )
-    .unwrap()
+/// The development parameters, made once and cached under `target/`.
+pub(crate) fn parameters<C: Circuit>() -> ProvingKey<Bn254> {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    bauta_setup::load_or_make(cache, C::RELATION, &mut |_| ())
+        .unwrap()
+        .into_proving_key()
 }
 
 const SCOPE: u64 = 4242;
@@ -97,9 +86,18 @@ fn credential(issuer: &SigningKey, seed: u64) -> NativeCredential {
     attributes[2] = AttributeValue::Text("carpenter".into());
     attributes[4] = AttributeValue::Text("carpenter".into());
     let commitment = holder.commitment();
-    IssuedCredential::sign(issuer, &mut rng, Fr::from(8u64), 1000, 9000, 5_000 + seed, attributes, commitment)
-        .accept(holder)
-        .unwrap()
+    IssuedCredential::sign(
+        issuer,
+        &mut rng,
+        Fr::from(8u64),
+        1000,
+        9000,
+        5_000 + seed,
+        attributes,
+        commitment,
+    )
+    .accept(holder)
+    .unwrap()
 }
 
 pub(crate) fn story() -> &'static Story {
@@ -134,7 +132,14 @@ impl Story {
         public: &PolicyPublic,
         scoped: bool,
     ) -> Result<PolicyContext, PolicyError> {
-        PolicyContext::new(self.keys.clone(), &[Format::Native], operands, disclosed, public, scoped)
+        PolicyContext::new(
+            self.keys.clone(),
+            &[Format::Native],
+            operands,
+            disclosed,
+            public,
+            scoped,
+        )
     }
 }
 
@@ -144,26 +149,47 @@ fn make() -> Story {
     let native = Prover::<NativeWitness>::new(parameters::<NativeWitness>()).unwrap();
     let policy_prover = Prover::<PolicyWitness>::new(parameters::<PolicyWitness>()).unwrap();
     let nullifier = Prover::<NullifierWitness>::new(parameters::<NullifierWitness>()).unwrap();
-    let verifying = [native.verifying_key(), policy_prover.verifying_key(), nullifier.verifying_key()].map(Clone::clone);
+    let verifying = [
+        native.verifying_key(),
+        policy_prover.verifying_key(),
+        nullifier.verifying_key(),
+    ]
+    .map(Clone::clone);
     let [native_key, policy_key, nullifier_key] = verifying;
     let possession_keys = vec![(Format::Native, native_key)];
-    let holder_keys = HolderKeys::new(&possession_keys, &policy_key, &nullifier_key, Tables::Small).unwrap();
+    let holder_keys =
+        HolderKeys::new(&possession_keys, &policy_key, &nullifier_key, Tables::Small).unwrap();
     let keys = Keys::new(possession_keys, policy_key, nullifier_key).unwrap();
 
     // Member of the organisation; a carpenter, or of level 7 or above.
     let credential = credential(&issuer, 2);
     let vector = credential.vector();
     let text = |text: &str| AttributeValue::Text(text.into()).to_field();
-    let guild = QuaternaryTree::of_members(&[text("Rialto"), text("Arsenale")], VALUE_SET_DEPTH).unwrap();
-    let issuers = QuaternaryTree::of_members(&[Fr::from(1u64), vector.get(ORIGIN)], ISSUER_SET_DEPTH).unwrap();
+    let guild =
+        QuaternaryTree::of_members(&[text("Rialto"), text("Arsenale")], VALUE_SET_DEPTH).unwrap();
+    let issuers =
+        QuaternaryTree::of_members(&[Fr::from(1u64), vector.get(ORIGIN)], ISSUER_SET_DEPTH)
+            .unwrap();
     let mut revoked = RevocationTree::new();
     revoked.extend(&[77, 1_000_000, 3_000]).unwrap();
     let operands = [Some(5), Some(6), Some(7), None];
     let public = PolicyPublic::new(
         [
-            PredicatePublic { test: PredicateTest::Member { root: guild.root() }, mode: Mode::Required },
-            PredicatePublic { test: PredicateTest::Range { low: 7, high: u64::MAX }, mode: Mode::AnyOf },
-            PredicatePublic { test: PredicateTest::Equal(text("carpenter")), mode: Mode::AnyOf },
+            PredicatePublic {
+                test: PredicateTest::Member { root: guild.root() },
+                mode: Mode::Required,
+            },
+            PredicatePublic {
+                test: PredicateTest::Range {
+                    low: 7,
+                    high: u64::MAX,
+                },
+                mode: Mode::AnyOf,
+            },
+            PredicatePublic {
+                test: PredicateTest::Equal(text("carpenter")),
+                mode: Mode::AnyOf,
+            },
             PredicatePublic::NONE,
         ],
         2000,
@@ -172,18 +198,46 @@ fn make() -> Story {
         revoked.root(),
     )
     .unwrap();
-    let witness = policy_witness(&vector, &operands, &public, &issuers, &revoked, [Some(&guild), None]).unwrap();
+    let witness = policy_witness(
+        &vector,
+        &operands,
+        &public,
+        &issuers,
+        &revoked,
+        [Some(&guild), None],
+    )
+    .unwrap();
     let use_ = NullifierWitness::new(credential.holder().secret, Fr::from(SCOPE), 2, BOUND);
     let possession = prove(&native, &native_witness(&credential), &mut rng).unwrap();
     let policy_proof = prove(&policy_prover, &witness, &mut rng).unwrap();
     let use_proof = prove(&nullifier, &use_, &mut rng).unwrap();
-    let slots = SlotMap { operands, disclosed: vec![5] };
+    let slots = SlotMap {
+        operands,
+        disclosed: vec![5],
+    };
     let holding = Holding::from(&credential);
-    let prepared =
-        Prepared::new(&holder_keys, holding, &possession, &policy_proof, Some(&use_proof), slots).unwrap();
-    let usage = Usage { scope: Fr::from(SCOPE), bound: BOUND };
-    let policy =
-        PolicyContext::new(keys.clone(), &[Format::Native], operands, vec![5], &public, true).unwrap();
+    let prepared = Prepared::new(
+        &holder_keys,
+        holding,
+        &possession,
+        &policy_proof,
+        Some(&use_proof),
+        slots,
+    )
+    .unwrap();
+    let usage = Usage {
+        scope: Fr::from(SCOPE),
+        bound: BOUND,
+    };
+    let policy = PolicyContext::new(
+        keys.clone(),
+        &[Format::Native],
+        operands,
+        vec![5],
+        &public,
+        true,
+    )
+    .unwrap();
     Story {
         native,
         policy_prover,
@@ -197,6 +251,8 @@ fn make() -> Story {
         possession,
         policy_proof,
         use_proof,
+        policy_witness: witness,
+        use_witness: use_,
         prepared,
         policy,
     }
