@@ -9,6 +9,9 @@ use crate::file::authority::{
 use crate::file::key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate};
 use crate::note::{CosignatureKey, NoteSigner, sign};
 
+/// What is broken, and how.
+type Case<T> = (&'static str, fn(&mut T));
+
 const EXPIRES: u64 = 1_795_305_600;
 
 fn signer(name: &str, seed: u8) -> NoteSigner {
@@ -99,7 +102,7 @@ fn the_version_with_a_ca_key_is_one_text() {
 
 #[test]
 fn a_contradictory_authority_is_refused() {
-    let cases: [(&str, fn(&mut Authority)); 15] = [
+    let cases: [Case<Authority>; 15] = [
         ("epoch length", |a| a.epoch_seconds = 7000),
         ("epoch of 0", |a| a.epoch_seconds = 0),
         ("empty name", |a| a.ca_name.clear()),

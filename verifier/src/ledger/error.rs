@@ -167,6 +167,9 @@ pub enum EpochUnavailable {
     /// No time is representable.
     #[error("the clock is out of range")]
     Clock,
+    /// What is in force does not fit an entry.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
     /// A root cannot be computed.
     #[error("{0}")]
     Root(#[from] RootError),
@@ -184,6 +187,9 @@ pub enum EpochUnavailable {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidIssuance {
+    /// It does not fit an entry.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
     /// No such epoch, or one gone by.
     #[error("epoch {0} is not in force; prepare for the current one")]
     Epoch(u64),

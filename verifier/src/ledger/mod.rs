@@ -299,9 +299,7 @@ impl Ledger {
         let claim = verify_batch(&[candidate.item()])
             .pop()
             .unwrap_or(Err(PresentationRefusal::Unproven))?;
-        let entry = Entry::new(time, Body::Issuance(issuance.clone()))
-            .encode()
-            .unwrap_or_default();
+        let entry = Entry::new(time, Body::Issuance(issuance.clone())).encode()?;
         Ok(candidate.into_valid(self.size, &entry, time, issuance.clone(), claim))
     }
 
@@ -571,7 +569,7 @@ impl Ledger {
         let epoch = epochs::compute(&self.files, number, self.size)?
             .in_force
             .epoch;
-        Ok(Entry::new(time, Body::Epoch(epoch)).encode().ok())
+        Ok(Some(Entry::new(time, Body::Epoch(epoch)).encode()?))
     }
 
     /// What an epoch of this number would be if it were logged now, and which policies it would leave out, with reasons:

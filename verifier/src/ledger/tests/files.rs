@@ -13,6 +13,9 @@ use serde_json::json;
 use super::world::{FAR, HOUR, START, World};
 use crate::ledger::{EpochUnavailable, Ledger, Refusal, Verdict};
 
+/// What is broken, and how.
+type Case<T> = (&'static str, fn(&mut T));
+
 #[track_caller]
 fn refused(world: &mut World, note: Vec<u8>, expected: impl Fn(&Refusal) -> bool) {
     match world.submit(note) {
@@ -197,7 +200,7 @@ fn time_does_not_go_back() {
 fn an_authority_changes_only_as_allowed() {
     let mut world = World::running();
     let current = world.ledger.authority().unwrap().as_ref().clone();
-    let cases: [(&str, fn(&mut Authority)); 7] = [
+    let cases: [Case<Authority>; 7] = [
         ("the CA's name", |a| a.ca_name.push('x')),
         ("the mode", |a| {
             a.mode = Mode::Production;
@@ -339,6 +342,62 @@ fn a_ca_key_follows_from_its_key_operation() {
 }
 
 #[test]
+fn an_expired_or_retired_generation_makes_no_key() {
+    let mut world = World::begun(Mode::Development);
+    let header = World::header(Kind::KeyOperation, "generate-ca-1", 1, world.time + 100);
+    let operation = KeyOperation::GenerateKey(world.generate("ca-1"));
+    let text = to_text(&header, &operation).unwrap();
+    let note = world.by_administrators(&text);
+    world.submit(note).unwrap();
+    let mut key = world.ca_key("ca-1");
+    key.operation = sha256(text.as_bytes());
+    let authority = world.ledger.authority().unwrap().clone();
+    let result = world.by_participants(&authority.with_ca_key(key).unwrap());
+    let entry = world.entry(result.clone());
+    assert!(world.ledger.check(&entry, &world.objects).is_ok());
+    world.time += 100;
+    assert!(world.ledger.pending_generations(world.time).is_empty());
+    refused(&mut world, result.clone(), |r| {
+        matches!(r, Refusal::CaKey(_))
+    });
+    world.time -= 1;
+    let stone = World::tombstone_text(Kind::KeyOperation, "generate-ca-1");
+    let note = world.by_administrators(&stone);
+    world.submit(note).unwrap();
+    refused(&mut world, result, |r| matches!(r, Refusal::CaKey(_)));
+}
+
+#[test]
+fn a_ca_certificate_is_of_a_key_that_there_is() {
+    let mut world = World::running();
+    let good = world.certificate_text(2);
+    let group_key = data_encoding::HEXLOWER.encode(&super::world::GROUP_KEY);
+    for (from, to) in [
+        ("\"key\": \"ca-1\"", "\"key\": \"ca-9\""),
+        (group_key.as_str(), &"12".repeat(32)),
+        ("Example CA", "Another CA"),
+        ("\"not_after\": \"2025", "\"not_after\": \"2024"),
+    ] {
+        let text = good.replace(from, to);
+        assert_ne!(text, good, "{from}");
+        let note = world.by_administrators(&text);
+        assert!(world.submit(note).is_err(), "{from}");
+    }
+    let note = world.by_administrators(&good);
+    world.submit(note).unwrap();
+    // Retired, it takes the CA out of the next epoch.
+    let number = world.time / HOUR + 1;
+    assert!(world.ledger.preview_epoch(number).is_ok());
+    let stone = World::tombstone_text(Kind::KeyOperation, "certify-ca-1");
+    let note = world.by_administrators(&stone);
+    world.submit(note).unwrap();
+    assert_eq!(
+        world.ledger.preview_epoch(number).unwrap_err(),
+        EpochUnavailable::Ca
+    );
+}
+
+#[test]
 fn an_epoch_needs_authority_parameters_and_ca() {
     let mut world = World::begun(Mode::Development);
     let missing = |world: &World| world.ledger.next_epoch_entry(world.time).err();
@@ -368,7 +427,7 @@ fn an_epoch_is_what_the_log_gives() {
     let Body::Epoch(good) = Entry::decode(&entry).unwrap().body else {
         panic!("an epoch");
     };
-    let cases: Vec<(&str, fn(&mut Epoch))> = vec![
+    let cases: Vec<Case<Epoch>> = vec![
         ("authority", |e| e.authority[0] ^= 1),
         ("parameters", |e| e.parameters[0] ^= 1),
         ("CA key", |e| e.ca_key[0] ^= 1),

@@ -319,6 +319,30 @@ fn a_ca_key_taken_away_signs_no_more() {
 }
 
 #[test]
+fn a_certificate_stays_within_the_cas() {
+    let mut world = World::running();
+    let end = world.ledger.epoch_at(world.time).unwrap().epoch.end();
+    // A renewed CA certificate that ends 300 s after the next epoch: the last certificates would outlive it.
+    let last = bauta_statement::file::text::format_time(end + HOUR + 300).unwrap();
+    let far = bauta_statement::file::text::format_time(super::world::FAR).unwrap();
+    let text = world.certificate_text(2).replace(
+        &format!("\"not_after\": \"{far}"),
+        &format!("\"not_after\": \"{last}"),
+    );
+    let note = world.by_administrators(&text);
+    world.submit(note).unwrap();
+    world.turn();
+    world.time = end + HOUR - 300;
+    let good = world.show("staff", &ed25519_spki(1), 7, 0);
+    world.time += 1;
+    let late = world.show("staff", &ed25519_spki(1), 8, 0);
+    world.time -= 1;
+    assert_valid(&world.issue(good));
+    world.time += 1;
+    assert_eq!(reason(world.issue(late)), InvalidIssuance::OutsideCa);
+}
+
+#[test]
 fn a_head_that_is_refused_is_undone() {
     let mut world = World::running();
     let key = ed25519_spki(1);
