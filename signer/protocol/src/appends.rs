@@ -68,7 +68,9 @@ impl Coordinator {
         let Some(peer) = self.peers.get_mut(node) else { return };
         let current = (target.head.size, target.head.root);
         let busy = peer.resend.is_some_and(|at| at > now);
-        if peer.hello.is_none() || busy || peer.refuses == Some(current) || target.has(node) {
+        // A node that cosigned may have lost its store since, and come back as it says it is.
+        let done = target.has(node) && peer.size >= target.head.size;
+        if peer.hello.is_none() || busy || peer.refuses == Some(current) || done {
             return;
         }
         if peer.size > target.head.size {
@@ -156,8 +158,10 @@ impl Coordinator {
                 Some(line) => {
                     target.signed.add(line);
                     target.have.push(node.into());
+                    let checked: Result<Vec<_>, _> =
+                        self.membership.policies.iter().map(|policy| policy.check(&target.signed)).collect();
                     if !target.complete
-                        && let Ok(checkpoint) = self.membership.policy.check(&target.signed)
+                        && let Some(checkpoint) = checked.ok().and_then(|mut all| all.pop())
                     {
                         target.complete = true;
                         output.events.push(Event::Quorum(checkpoint));

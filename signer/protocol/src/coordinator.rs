@@ -65,9 +65,10 @@ pub struct Signer {
 pub struct Membership {
     /// All signers.
     pub signers: Vec<Signer>,
-    /// The log's key, the signers' and the quorum.
-    pub policy: LogPolicy,
-    /// How many cosignatures the policy asks for: tells when a head can no longer have them.
+    /// The log's key, the signers' and the quorum. All must be satisfied: there is more than one while a change of
+    /// authority waits for its quorums.
+    pub policies: Vec<LogPolicy>,
+    /// How many cosignatures the newest policy asks for: tells when a head can no longer have them.
     pub quorum: usize,
     /// CA keys in force.
     pub keys: Vec<PublicShares>,

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     messages::{
-        Append, Code, Cosigned, Digest, MAX_OBJECT, Object, ObjectWanted, Received, Subject,
+        Append, Bytes, Code, Cosigned, Digest, MAX_OBJECT, Object, ObjectWanted, Received, Subject,
         ToCoordinator,
     },
     node::{CLOCK_WINDOW, DurableHead, Node, NodeEvent, Output, Record},
@@ -123,12 +123,12 @@ impl<B: Rulebook> Node<B> {
         if append.first <= next {
             let skip = usize::try_from(next - append.first).unwrap_or(usize::MAX);
             let fresh = append.entries.into_iter().skip(skip);
-            staging.entries.extend(fresh.map(|entry| entry.as_slice().to_vec()));
+            staging.entries.extend(fresh.map(Bytes::into_vec));
         }
         let wanted = usize::try_from(size - self.head.size).unwrap_or(usize::MAX);
         staging.entries.truncate(wanted);
         for object in append.objects {
-            let bytes = object.as_slice().to_vec();
+            let bytes = object.into_vec();
             staging.objects.insert(Sha256::digest(&bytes).into(), bytes);
         }
         if staging.bytes() > MAX_STAGED {

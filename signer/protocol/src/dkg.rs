@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     keys::{Ed25519Key, KeyError, KeyShare, PublicShares, identifier, verify_ed25519},
-    messages::{Digest, DkgRound1, DkgRound2, DkgRun, SealedPackage},
+    messages::{Bytes, Digest, DkgRound1, DkgRound2, DkgRun, SealedPackage},
 };
 
 const ROUND_1: &str = "bauta/v1/dkg-round-1";
@@ -137,7 +137,7 @@ impl Participants {
 
 /// What the approval key signs: a length-prefixed domain tag, then the message with its signature field zero.
 fn signed_bytes(domain: &str, message: &impl tls_codec::Serialize) -> Result<Vec<u8>, DkgError> {
-    let mut bytes = domain.as_bytes().to_vec().tls_serialize_detached().map_err(other)?;
+    let mut bytes = Bytes::from(domain.as_bytes().to_vec()).tls_serialize_detached().map_err(other)?;
     message.tls_serialize(&mut bytes).map_err(other)?;
     Ok(bytes)
 }
@@ -182,7 +182,7 @@ fn echo(run: &DkgRun, round1: &[DkgRound1]) -> Result<Digest, DkgError> {
 fn seal_info(run: &DkgRun, from: &str, to: &str) -> Result<Vec<u8>, DkgError> {
     let mut info = signed_bytes(SEAL, run)?;
     for name in [from, to] {
-        name.as_bytes().to_vec().tls_serialize(&mut info).map_err(other)?;
+        Bytes::from(name.as_bytes().to_vec()).tls_serialize(&mut info).map_err(other)?;
     }
     Ok(info)
 }

@@ -28,6 +28,9 @@ pub struct GenerationTask {
     pub participants: Participants,
 }
 
+/// How often a run is begun anew because a node lost its part of it, before a person is asked.
+const MAX_ATTEMPTS: u32 = 16;
+
 /// A run, and what has come of it.
 pub(crate) struct Generation {
     task: GenerationTask,
@@ -36,6 +39,7 @@ pub(crate) struct Generation {
     round2: BTreeMap<String, DkgRound2>,
     agreements: BTreeMap<String, DkgAgreement>,
     resend: u64,
+    attempts: u32,
 }
 
 impl Generation {
@@ -54,6 +58,7 @@ impl Generation {
             round2: BTreeMap::new(),
             agreements: BTreeMap::new(),
             resend,
+            attempts: 1,
         }
     }
 
@@ -226,8 +231,11 @@ impl Coordinator {
             // It waits for the log, which is on its way; the next deadline asks again.
             Code::Behind | Code::NotLogged => self.generation = Some(generation),
             // It was started anew and lost its secrets: everybody begins again.
-            Code::OutOfTurn => {
+            Code::OutOfTurn if generation.attempts < MAX_ATTEMPTS => {
                 let again = self.generate_key(now, rng, generation.task);
+                if let Some(begun) = &mut self.generation {
+                    begun.attempts = generation.attempts + 1;
+                }
                 output.send.extend(again.send);
             }
             code => output.events.push(Event::GenerationFailed {

@@ -54,7 +54,7 @@ impl<B: Rulebook> Node<B> {
     }
 
     fn begin<R: RngCore + CryptoRng>(
-        &self,
+        &mut self,
         now: u64,
         rng: &mut R,
         store: &dyn Store,

@@ -15,6 +15,7 @@
 )]
 
 mod appends;
+mod codec;
 pub mod coordinator;
 pub mod cosign;
 pub mod dkg;
@@ -22,6 +23,7 @@ pub mod frost_scheme;
 pub mod generation;
 pub mod key_generation;
 pub mod keys;
+pub mod ledger_rulebook;
 pub mod messages;
 pub mod node;
 pub mod nonces;

@@ -7,8 +7,10 @@
 
 use thiserror::Error;
 use tls_codec::{
-    DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize, VLBytes,
+    DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize,
 };
+
+pub use crate::codec::Bytes;
 
 /// SHA-256.
 pub type Digest = [u8; 32];
@@ -159,11 +161,11 @@ pub struct Append {
     /// Index of the first entry.
     pub first: u64,
     /// The entries, each at most [`MAX_ENTRY`] bytes.
-    pub entries: Vec<VLBytes>,
+    pub entries: Vec<Bytes>,
     /// Small objects that the entries name, to save a round trip.
-    pub objects: Vec<VLBytes>,
+    pub objects: Vec<Bytes>,
     /// The checkpoint: a signed note with the log's signature.
-    pub checkpoint: VLBytes,
+    pub checkpoint: Bytes,
 }
 
 /// A part of an object, at most [`OBJECT_PART`] bytes.
@@ -176,7 +178,7 @@ pub struct Object {
     /// Where this part begins.
     pub offset: u64,
     /// The part.
-    pub bytes: VLBytes,
+    pub bytes: Bytes,
 }
 
 /// Begin generating a key, for a key-generation file that is logged.
@@ -185,7 +187,7 @@ pub struct DkgStart {
     /// Which run: a failed run is repeated under another random name, and nothing of it is mixed with another.
     pub run: DkgRun,
     /// C2SP tlog-proof of the entry that names the key-generation file, under q cosignatures.
-    pub proof: VLBytes,
+    pub proof: Bytes,
 }
 
 /// One run of distributed key generation.
@@ -207,9 +209,10 @@ pub struct DkgRound1 {
     /// Which run.
     pub run: DkgRun,
     /// The node.
+    #[tls_codec(with = "crate::codec::text")]
     pub name: String,
     /// FROST round-1 package: commitments and proof of knowledge.
-    pub package: VLBytes,
+    pub package: Bytes,
     /// X25519 key, made for this run alone, to which the others seal this node's shares.
     pub sealing_key: [u8; 32],
     /// Ed25519 by the node's approval key.
@@ -229,11 +232,12 @@ pub struct DkgRound1s {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct SealedPackage {
     /// For whom.
+    #[tls_codec(with = "crate::codec::text")]
     pub to: String,
     /// HPKE encapsulated key.
-    pub encapsulated: VLBytes,
+    pub encapsulated: Bytes,
     /// Sealed FROST round-2 package.
-    pub ciphertext: VLBytes,
+    pub ciphertext: Bytes,
 }
 
 /// A node's second message, signed by its approval key.
@@ -242,6 +246,7 @@ pub struct DkgRound2 {
     /// Which run.
     pub run: DkgRun,
     /// The node.
+    #[tls_codec(with = "crate::codec::text")]
     pub name: String,
     /// Echo: hash of all round-1 messages as this node saw them.
     pub echo: Digest,
@@ -269,7 +274,7 @@ pub struct DkgAgreement {
     /// The new group key.
     pub group_key: [u8; 32],
     /// The authority file's signed text, as every node computes it.
-    pub text: VLBytes,
+    pub text: Bytes,
     /// Ed25519 by the node's approval key over `text`, which becomes a line of the signed note.
     pub signature: [u8; 64],
 }
@@ -278,6 +283,7 @@ pub struct DkgAgreement {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct Hello {
     /// The node's name.
+    #[tls_codec(with = "crate::codec::text")]
     pub name: String,
     /// Random at each start of the process: nonces of another boot are gone.
     pub boot: [u8; 16],
@@ -307,7 +313,7 @@ pub struct Cosigned {
     /// The checkpoint's root.
     pub root: Digest,
     /// The signed-note signature line, its newline included.
-    pub line: VLBytes,
+    pub line: Bytes,
 }
 
 /// "Send me this object from `offset` on."
@@ -371,11 +377,11 @@ pub struct SignRequest {
     /// Index of the entry.
     pub index: u64,
     /// C2SP tlog-proof of the entry, under q cosignatures.
-    pub proof: VLBytes,
+    pub proof: Bytes,
     /// The certificate signing request (DER), for an issuance.
-    pub csr: VLBytes,
+    pub csr: Bytes,
     /// The openings of disclosed attributes, as the statement crate encodes them.
-    pub openings: VLBytes,
+    pub openings: Bytes,
     /// Which key signs.
     pub group_key: GroupKey,
     /// SHA-256 of what is to be signed, as the coordinator computes it: a difference is told before a nonce is spent.
@@ -385,7 +391,7 @@ pub struct SignRequest {
     /// The scheme's round, from 1.
     pub round: u8,
     /// The scheme's message.
-    pub payload: VLBytes,
+    pub payload: Bytes,
 }
 
 /// Payload of scheme 1: the commitments of all signers of this session.
@@ -399,6 +405,7 @@ pub struct FrostPackage {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct FrostSigner {
     /// The signer.
+    #[tls_codec(with = "crate::codec::text")]
     pub name: String,
     /// The nonce it is to use.
     pub slot: Slot,
@@ -414,7 +421,7 @@ pub struct SignatureShare {
     /// The scheme's round.
     pub round: u8,
     /// The scheme's answer: for FROST-Ed25519 the share, 32 bytes.
-    pub payload: VLBytes,
+    pub payload: Bytes,
 }
 
 /// What a refusal is about.
@@ -446,6 +453,7 @@ pub struct Refused {
     /// Which rule.
     pub code: Code,
     /// In words, for the operator.
+    #[tls_codec(with = "crate::codec::text")]
     pub reason: String,
 }
 
@@ -503,7 +511,7 @@ fn bound(ok: bool, field: &'static str) -> Result<(), DecodeError> {
     if ok { Ok(()) } else { Err(DecodeError::Bound { field }) }
 }
 
-fn part(bytes: &VLBytes, field: &'static str) -> Result<(), DecodeError> {
+fn part(bytes: &Bytes, field: &'static str) -> Result<(), DecodeError> {
     bound(bytes.as_slice().len() <= MAX_PART, field)
 }
 
@@ -652,7 +660,15 @@ mod tests {
 
     #[test]
     fn a_length_that_lies_is_refused() {
-        // A vector that announces 2^30 bytes in a frame of nine.
-        assert!(ToCoordinator::decode(&[VERSION, 8, 0xbf, 0xff, 0xff, 0xff, 0, 0, 0]).is_err());
+        // Byte strings, texts and lists that announce more than the frame has.
+        for kind in 1..=10 {
+            for byte in [0x3f, 0x7f, 0xbf, 0xff] {
+                let mut frame = vec![VERSION, kind];
+                frame.extend([byte; 300]);
+                assert!(ToCoordinator::decode(&frame).is_err());
+                assert!(ToNode::decode(&frame).is_err());
+            }
+        }
+        assert!(ToCoordinator::decode(&[VERSION, 3, 0xbf, 0xff, 0xff, 0xff, 0, 0, 0]).is_err());
     }
 }

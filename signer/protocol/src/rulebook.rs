@@ -1,7 +1,7 @@
 //! What the protocol asks of the rules: which entries are valid, who the signers are, what is to be signed. The
 //! answers are functions of the log alone, so that honest nodes never differ; clocks stay outside, with the node.
 
-use bauta_log::{LogPolicy, LoggedEntry};
+use bauta_log::{CosignedCheckpoint, LogPolicy, LoggedEntry};
 use thiserror::Error;
 
 use crate::{
@@ -122,8 +122,12 @@ pub trait Rulebook {
     /// The time that an entry claims (Unix seconds), if its kind bears one; asked before it is judged.
     fn claimed_time(&self, entry: &[u8]) -> Option<u64>;
 
-    /// Whose cosignatures a proof of the entry `index` needs. `None` while no authority is logged.
-    fn log_policy(&self, index: u64) -> Option<LogPolicy>;
+    /// Whose cosignatures a proof needs: all of these policies must be satisfied. There is none while no authority is
+    /// logged, and more than one while a change of authority waits for its quorums.
+    fn log_policies(&self) -> Vec<LogPolicy>;
+
+    /// A checkpoint satisfied all of [`Self::log_policies`]: what it covers is settled.
+    fn quorum_seen(&mut self, checkpoint: &CosignedCheckpoint);
 
     /// Public sides of all CA keys in force.
     fn keys(&self) -> Vec<PublicShares>;

@@ -97,7 +97,7 @@ impl<B: Rulebook> Node<B> {
 
     /// What this entry earns, if it is logged, valid, and it is time.
     fn checked_tbs(
-        &self,
+        &mut self,
         now: u64,
         store: &dyn Store,
         request: &SignRequest,
@@ -126,7 +126,7 @@ impl<B: Rulebook> Node<B> {
 
     /// The entry at `index` as this node holds it, proved to be logged under q cosignatures.
     pub(crate) fn logged(
-        &self,
+        &mut self,
         store: &dyn Store,
         index: u64,
         proof: &[u8],
@@ -141,12 +141,16 @@ impl<B: Rulebook> Node<B> {
         if proof.index != index {
             return Err(not_logged("the proof is of another entry".into()));
         }
-        let policy = self
-            .rulebook
-            .log_policy(index)
-            .ok_or_else(|| not_logged("no authority is logged".into()))?;
-        proof
-            .verify(entry, &policy)
-            .map_err(|error| not_logged(error.to_string()))
+        let policies = self.rulebook.log_policies();
+        let mut logged = None;
+        for policy in &policies {
+            let checked = proof
+                .verify(entry.clone(), policy)
+                .map_err(|error| not_logged(error.to_string()))?;
+            logged = Some(checked);
+        }
+        let logged = logged.ok_or_else(|| not_logged("no authority is logged".into()))?;
+        self.rulebook.quorum_seen(logged.checkpoint());
+        Ok(logged)
     }
 }

@@ -1,0 +1,351 @@
+//! The real rules: the verifier's ledger over the log, asked as the protocol asks.
+//!
+//! [`LedgerRulebook`] is a node's. What the coordinator needs of the same ledger (who signs, who takes part, the note
+//! to be logged once a key is agreed on) is beside it, for the service has a ledger of its own.
+
+use std::collections::BTreeMap;
+
+use bauta_log::{CosignatureVerifier, CosignedCheckpoint, LogPolicy, LogVerifier, LoggedEntry, NoteSignature};
+use bauta_statement::{
+    certificate::ca,
+    entry::{Body, Entry},
+    file::{
+        self, Authority, KeyOperation,
+        authority::{CaKey, VerifyingShare},
+        key_operation::GenerateKey,
+    },
+    note::{self, Digest, NoteError, SignedNote},
+    presentation::Opening,
+};
+use bauta_verifier::{
+    csr,
+    ledger::{self, Ledger, Refusal, Verdict},
+};
+use thiserror::Error;
+
+use crate::{
+    coordinator::{Membership, Signer},
+    dkg::{Participant, Participants},
+    keys::{PublicShare, PublicShares},
+    rulebook::{
+        CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling, ToBeSigned,
+    },
+};
+
+/// A ledger as a [`Rulebook`].
+pub struct LedgerRulebook {
+    ledger: Ledger,
+}
+
+impl LedgerRulebook {
+    /// The rules of the log that begins with the authority file of this digest.
+    pub fn new(pinned: Digest) -> Self {
+        Self { ledger: Ledger::new(pinned) }
+    }
+
+    /// The state that the log gives.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+/// An authority whose keys or numbers cannot be used. Files are checked when they are logged, so this is a defect.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("the authority in force cannot be used: {0}")]
+pub struct UnusableAuthority(String);
+
+fn unusable(error: impl core::fmt::Display) -> UnusableAuthority {
+    UnusableAuthority(error.to_string())
+}
+
+/// The ledger reads objects by another name.
+struct Adapter<'a>(&'a dyn Objects);
+
+impl ledger::Objects for Adapter<'_> {
+    fn get(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.0.object(digest)
+    }
+}
+
+/// Who signs, as an authority says.
+fn signers(authority: &Authority) -> Result<Vec<Signer>, UnusableAuthority> {
+    authority
+        .signers
+        .iter()
+        .map(|signer| {
+            let key = &signer.cosignature;
+            Ok(Signer {
+                name: signer.name.clone(),
+                cosignature: CosignatureVerifier::new(key.name(), &key.public()).map_err(unusable)?,
+            })
+        })
+        .collect()
+}
+
+/// "This authority's log, cosigned by q of its signers."
+pub fn log_policy(authority: &Authority) -> Result<LogPolicy, UnusableAuthority> {
+    let log = LogVerifier::new(&authority.log.origin, &authority.log.key.public()).map_err(unusable)?;
+    let cosigners: Vec<CosignatureVerifier> =
+        signers(authority)?.into_iter().map(|signer| signer.cosignature).collect();
+    LogPolicy::quorum_of(log, &cosigners, authority.quorum.q).map_err(unusable)
+}
+
+/// The CA keys that an authority lists.
+pub fn public_shares(authority: &Authority) -> Vec<PublicShares> {
+    let keys = authority.ca_keys.iter();
+    // A threshold beyond 16 bits is beyond the number of signers, and the file was refused.
+    keys.filter_map(|key| {
+        Some(PublicShares {
+            group_key: key.group_key,
+            threshold: u16::try_from(key.t).ok()?,
+            shares: key
+                .verifying_shares
+                .iter()
+                .map(|share| PublicShare {
+                    identifier: share.identifier,
+                    signer: share.signer.clone(),
+                    share: share.share,
+                })
+                .collect(),
+        })
+    })
+    .collect()
+}
+
+/// What the coordinator is told after every authority entry; `None` while none is logged.
+pub fn membership(ledger: &Ledger) -> Option<Membership> {
+    let authority = ledger.authority()?;
+    // Files are checked when they are logged: an authority that is in force can be used.
+    Some(Membership {
+        signers: signers(authority).ok()?,
+        policies: policies(ledger).ok()?,
+        quorum: authority.quorum.q,
+        keys: public_shares(authority),
+    })
+}
+
+/// A head needs q of the signers of each authority since the last head that had its quorums.
+fn policies(ledger: &Ledger) -> Result<Vec<LogPolicy>, UnusableAuthority> {
+    let mut policies = Vec::new();
+    for authority in ledger.quorums() {
+        let policy = log_policy(authority)?;
+        if !policies.contains(&policy) {
+            policies.push(policy);
+        }
+    }
+    Ok(policies)
+}
+
+/// Who takes part in a key generation.
+pub fn participants(generate: &GenerateKey) -> Option<Participants> {
+    Some(Participants {
+        list: generate
+            .participants
+            .iter()
+            .map(|participant| Participant {
+                identifier: participant.identifier,
+                name: participant.signer.clone(),
+                approval_key: participant.approval.public(),
+            })
+            .collect(),
+        threshold: u16::try_from(generate.t).ok()?,
+    })
+}
+
+/// The signed note of the authority file that all participants agreed to: its text, and their signatures as
+/// [`crate::coordinator::Event::KeyAgreed`] brings them. It is what gets logged.
+///
+/// # Errors
+/// [`NoteError`] if the text is no authority file, or a signature is missing, wrong or of nobody it names.
+pub fn authority_note(text: &str, signatures: &BTreeMap<String, [u8; 64]>) -> Result<Vec<u8>, NoteError> {
+    let Ok((_, file::Body::Authority(authority))) = file::parse_text(text) else {
+        return Err(NoteError::Malformed);
+    };
+    let mut lines = Vec::new();
+    let mut keys = Vec::new();
+    for (name, signature) in signatures {
+        let signer = authority.signers.iter().find(|signer| signer.name == *name);
+        let key = &signer.ok_or(NoteError::Malformed)?.approval;
+        let line = NoteSignature::new(key.name().to_owned(), key.id(), signature.to_vec())
+            .map_err(|_| NoteError::Malformed)?;
+        lines.push(String::from_utf8(line.to_bytes()).map_err(|_| NoteError::Malformed)?);
+        keys.push(key.clone());
+    }
+    let bytes = note::assemble(text, &lines)?;
+    SignedNote::parse(&bytes)?.require(&keys, keys.len())?;
+    Ok(bytes)
+}
+
+impl Rulebook for LedgerRulebook {
+    fn extend(&mut self, entries: &[Vec<u8>], objects: &dyn Objects) -> Result<Vec<Ruling>, ExtendError> {
+        let objects = Adapter(objects);
+        let verdicts = self.ledger.append_all(entries, &objects).map_err(|(position, refusal)| match refusal {
+            // Whatever else is missing is asked for in the same breath.
+            Refusal::MissingObject(digest) => ExtendError::Missing(missing(digest, entries, &objects)),
+            refusal => ExtendError::Invalid {
+                index: self.ledger.size() + position as u64,
+                reason: refusal.to_string(),
+            },
+        })?;
+        // What a node cosigned it never takes back, so it needs no way back. A change of authority alone waits for its
+        // head to have its quorums: until then a proof needs those of before, too.
+        if self.ledger.quorums().len() <= 1 {
+            self.ledger.settle();
+        }
+        Ok(verdicts
+            .into_iter()
+            .map(|verdict| match verdict {
+                Verdict::Accepted => Ruling::Other,
+                Verdict::Issuance(valid) => Ruling::ValidIssuance { time: valid.time },
+                Verdict::InvalidIssuance(reason) => Ruling::InvalidIssuance { reason: reason.to_string() },
+            })
+            .collect())
+    }
+
+    fn size(&self) -> u64 {
+        self.ledger.size()
+    }
+
+    fn claimed_time(&self, entry: &[u8]) -> Option<u64> {
+        Entry::decode(entry).ok().map(|entry| entry.time)
+    }
+
+    fn log_policies(&self) -> Vec<LogPolicy> {
+        policies(&self.ledger).unwrap_or_default()
+    }
+
+    fn quorum_seen(&mut self, checkpoint: &CosignedCheckpoint) {
+        let covered = self
+            .ledger
+            .authority_file()
+            .is_some_and(|file| checkpoint.head().size > file.index);
+        if covered && self.ledger.quorums().len() > 1 {
+            self.ledger.settle();
+        }
+    }
+
+    fn keys(&self) -> Vec<PublicShares> {
+        self.ledger.authority().map(|authority| public_shares(authority)).unwrap_or_default()
+    }
+
+    fn key_generation(&self, index: u64, operation: &Digest, now: u64) -> Result<Participants, RuleError> {
+        self.ledger
+            .pending_generations(now)
+            .into_iter()
+            .find(|(logged, _)| logged.digest == *operation && logged.index == index)
+            .and_then(|(_, generate)| participants(generate))
+            .ok_or_else(|| RuleError::Operation {
+                index,
+                reason: "it asks for no key, has expired or was superseded, or its key is made".into(),
+            })
+    }
+
+    fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError> {
+        let refuse = |index, reason: String| RuleError::Operation { index, reason };
+        let logged = self
+            .ledger
+            .key_operation_by_digest(operation)
+            .ok_or_else(|| refuse(self.ledger.size(), "it was superseded or retired".into()))?;
+        let (KeyOperation::GenerateKey(generate), Some(authority)) =
+            (logged.body.as_ref(), self.ledger.authority())
+        else {
+            return Err(refuse(logged.index, "it asks for no key".into()));
+        };
+        authority
+            .with_ca_key(CaKey {
+                name: generate.key.clone(),
+                group_key: key.group_key,
+                t: usize::from(key.threshold),
+                verifying_shares: key
+                    .shares
+                    .iter()
+                    .map(|share| VerifyingShare {
+                        identifier: share.identifier,
+                        signer: share.signer.clone(),
+                        share: share.share,
+                    })
+                    .collect(),
+                operation: *operation,
+            })
+            .map_err(|error| refuse(logged.index, error.to_string()))
+    }
+
+    fn to_be_signed(
+        &self,
+        index: u64,
+        logged: &LoggedEntry,
+        request: &CertificateRequest<'_>,
+    ) -> Result<ToBeSigned, RuleError> {
+        match Entry::decode(logged.entry()).map(|entry| entry.body) {
+            Ok(Body::Issuance(_)) => self.leaf(index, logged, request),
+            Ok(Body::File(_)) => self.ca_certificate(index, request),
+            _ => Err(RuleError::Earns { index, reason: "it is neither an issuance nor a key operation".into() }),
+        }
+    }
+}
+
+impl LedgerRulebook {
+    fn leaf(
+        &self,
+        index: u64,
+        logged: &LoggedEntry,
+        request: &CertificateRequest<'_>,
+    ) -> Result<ToBeSigned, RuleError> {
+        let earns = |reason: &str| RuleError::Earns { index, reason: reason.into() };
+        let beside = |reason: String| RuleError::Beside { index, reason };
+        let valid = self
+            .ledger
+            .valid_issuance(index)
+            .filter(|valid| valid.entry == logged.entry())
+            .ok_or_else(|| earns("the issuance is not valid, or long past"))?;
+        if valid.ca.key.group_key != request.group_key {
+            return Err(earns("it names another CA key"));
+        }
+        csr::verify_for(request.csr, &valid.issuance.key).map_err(|error| beside(error.to_string()))?;
+        let openings = Opening::decode_list(request.openings).map_err(|error| beside(error.to_string()))?;
+        let tbs = valid.tbs(&openings).map_err(|error| beside(error.to_string()))?;
+        Ok(ToBeSigned {
+            tbs: tbs.as_bytes().to_vec(),
+            time: Some(valid.time),
+        })
+    }
+
+    fn ca_certificate(&self, index: u64, request: &CertificateRequest<'_>) -> Result<ToBeSigned, RuleError> {
+        let refuse = |reason: String| RuleError::Operation { index, reason };
+        let logged = self
+            .ledger
+            .key_operations()
+            .find(|logged| logged.index == index)
+            .ok_or_else(|| refuse("no key operation, or it was superseded or retired".into()))?;
+        if logged.header.expires <= request.now {
+            return Err(refuse("it has expired: log a newer version".into()));
+        }
+        let KeyOperation::SignCaCertificate(sign) = logged.body.as_ref() else {
+            return Err(refuse("it orders no CA certificate".into()));
+        };
+        if sign.group_key != request.group_key {
+            return Err(refuse("it is for another CA key".into()));
+        }
+        let tbs = ca::tbs(sign, &logged.digest, &logged.header.trust_domain)
+            .map_err(|error| refuse(error.to_string()))?;
+        Ok(ToBeSigned {
+            tbs: tbs.as_bytes().to_vec(),
+            time: None,
+        })
+    }
+}
+
+/// The first missing object, and all others that these entries name and that are not held.
+fn missing(first: Digest, entries: &[Vec<u8>], objects: &dyn ledger::Objects) -> Vec<Digest> {
+    let mut digests = vec![first];
+    for entry in entries {
+        let object = match Entry::decode(entry).map(|entry| entry.body) {
+            Ok(Body::Authority(object) | Body::Parameters(object) | Body::File(object)) => object,
+            _ => continue,
+        };
+        if !digests.contains(&object.digest) && objects.get(&object.digest).is_none() {
+            digests.push(object.digest);
+        }
+    }
+    digests
+}

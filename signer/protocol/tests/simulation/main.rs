@@ -1,0 +1,9 @@
+//! Nodes and coordinator on a simulated network: what they refuse, what they survive, and what misbehaving ones of
+//! them cannot do. Every run is seeded; a run that once failed stays as a test by its seed.
+
+mod byzantine;
+mod cosignatures;
+mod network;
+mod shares;
+mod toy;
+mod world;

@@ -1,0 +1,101 @@
+//! Loss, reordering, crashes, nodes that come late.
+
+use bauta_signer_protocol::coordinator::Event;
+
+use crate::{toy::entry, world::World};
+
+#[test]
+fn from_an_empty_log_to_signatures() {
+    let mut world = World::new(3, 5, 3, 4);
+    let group_key = world.make_key();
+    for _ in 0..5 {
+        world.issue(group_key);
+    }
+    // The CA's own certificate is signed for a logged key operation, whatever the clock says of its age.
+    let now = world.seconds();
+    let index = world.log.entries.len() as u64;
+    world.log(&[entry(b'C', now, b"")]);
+    world.now += 3_600_000;
+    world.sign(index, group_key);
+    assert!(world.run(60, |w| w.signature(index).is_some()));
+    assert!(world.culprits().is_empty());
+}
+
+#[test]
+fn loss_reordering_and_crashes_delay_and_break_nothing() {
+    for seed in 0..12 {
+        let mut world = World::new(seed, 5, 3, 4);
+        world.loss = 5;
+        world.delay = 300;
+        world.crashes = 10;
+        let group_key = world.make_key();
+        for _ in 0..4 {
+            world.issue(group_key);
+        }
+        assert!(world.culprits().is_empty(), "seed {seed}: {:?}", world.culprits());
+    }
+}
+
+#[test]
+fn a_node_that_was_away_catches_up_in_steps() {
+    let mut world = World::new(4, 5, 3, 4);
+    let group_key = world.make_key();
+    world.stop(4);
+    let now = world.seconds();
+    let many: Vec<Vec<u8>> = (0..9000u32).map(|i| entry(b'i', now, &i.to_be_bytes())).collect();
+    for batch in many.chunks(3000) {
+        world.log(batch);
+    }
+    // Another loses everything it had: here its store is made empty, and the keys stay (a real one would re-enrol).
+    world.stop(3);
+    world.nodes[3].store = Default::default();
+    world.start(3);
+    world.start(4);
+    let size = world.size();
+    assert!(world.run(120, |w| [3, 4].iter().all(|i| w.nodes[*i].node.as_ref().unwrap().head().size == size)));
+    assert!(world.log.steps.get() > 0);
+    assert!(world.nodes[4].store.tiles > 0);
+    // With the first two away, node 4 is needed.
+    world.stop(0);
+    assert!(world.cosigned.is_some());
+    world.issue(group_key);
+}
+
+#[test]
+fn a_quorum_that_is_not_there_is_said_and_comes_back() {
+    let mut world = World::new(5, 5, 3, 4);
+    let group_key = world.make_key();
+    world.stop(0);
+    world.stop(1);
+    let now = world.seconds();
+    let index = world.log.entries.len() as u64;
+    let size = world.propose(&[entry(b'I', now, b"")]);
+    assert!(world.run(60, |w| w.events.iter().any(|e| matches!(e, Event::QuorumMissing { have, .. } if have.len() == 3))));
+    world.start(0);
+    assert!(world.run(60, |w| w.size() == size));
+    // Two of five can sign nothing.
+    world.stop(0);
+    world.stop(2);
+    world.sign(index, group_key);
+    assert!(world.run(5, |w| w.events.iter().any(|e| matches!(e, Event::SignersMissing { available: 2, needed: 3, .. }))));
+    world.start(1);
+    assert!(world.run(60, |w| w.signature(index).is_some()));
+}
+
+#[test]
+fn an_entry_that_nobody_could_sign_in_time_lapses() {
+    let mut world = World::new(6, 5, 3, 4);
+    let group_key = world.make_key();
+    let now = world.seconds();
+    let index = world.log.entries.len() as u64;
+    world.log(&[entry(b'I', now, b"")]);
+    for i in 0..3 {
+        world.stop(i);
+    }
+    world.sign(index, group_key);
+    assert!(world.run(130, |w| w.events.iter().any(|e| matches!(e, Event::Lapsed { task } if *task == index))));
+    for i in 0..3 {
+        world.start(i);
+    }
+    world.issue(group_key);
+}

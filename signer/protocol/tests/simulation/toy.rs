@@ -1,0 +1,186 @@
+//! Rules simple enough to see through, over a real log: an entry is one letter and what belongs to it.
+//!
+//! | letter | entry |
+//! | --- | --- |
+//! | `I` time | a valid issuance |
+//! | `i` time | an invalid issuance |
+//! | `K` | a key-generation file for all signers |
+//! | `C` | a key operation that has a CA certificate signed |
+//! | `G` text | the authority file that records a key |
+//! | `O` digest | an entry that names an object |
+//! | `X` | an entry of another kind that is not valid |
+
+use bauta_log::{CosignatureVerifier, CosignedCheckpoint, LogPolicy, LogVerifier, LoggedEntry};
+use bauta_signer_protocol::{
+    dkg::{Participant, Participants},
+    keys::{PublicShare, PublicShares},
+    messages::{Digest, GroupKey},
+    rulebook::{CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling, ToBeSigned},
+};
+use data_encoding::HEXLOWER;
+
+/// The digest of every `K` file.
+pub const OPERATION: Digest = [7; 32];
+
+#[derive(Clone)]
+pub struct Toy {
+    pub policy: LogPolicy,
+    pub participants: Participants,
+    pub entries: Vec<Vec<u8>>,
+    pub keys: Vec<PublicShares>,
+}
+
+impl Toy {
+    pub fn new(log: &LogVerifier, cosigners: &[CosignatureVerifier], q: usize, participants: Participants) -> Self {
+        Self {
+            policy: LogPolicy::quorum_of(log.clone(), cosigners, q).unwrap(),
+            participants,
+            entries: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+pub fn entry(letter: u8, time: u64, rest: &[u8]) -> Vec<u8> {
+    let mut entry = vec![letter];
+    entry.extend_from_slice(&time.to_be_bytes());
+    entry.extend_from_slice(rest);
+    entry
+}
+
+fn time_of(entry: &[u8]) -> u64 {
+    u64::from_be_bytes(entry[1..9].try_into().unwrap())
+}
+
+pub fn tbs(entry: &[u8], group_key: &GroupKey, openings: &[u8]) -> Vec<u8> {
+    [b"certificate of ", entry, group_key, openings].concat()
+}
+
+fn write_key(key: &PublicShares) -> String {
+    let mut text = format!("bauta/v1/authority\n{} {}\n", HEXLOWER.encode(&key.group_key), key.threshold);
+    for share in &key.shares {
+        text.push_str(&format!("{} {} {}\n", share.identifier, share.signer, HEXLOWER.encode(&share.share)));
+    }
+    text
+}
+
+fn read_key(text: &str) -> PublicShares {
+    let point = |hex: &str| -> [u8; 32] { HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap() };
+    let mut lines = text.lines().skip(1);
+    let (group_key, threshold) = lines.next().unwrap().split_once(' ').unwrap();
+    PublicShares {
+        group_key: point(group_key),
+        threshold: threshold.parse().unwrap(),
+        shares: lines
+            .map(|line| {
+                let mut parts = line.split(' ');
+                PublicShare {
+                    identifier: parts.next().unwrap().parse().unwrap(),
+                    signer: parts.next().unwrap().into(),
+                    share: point(parts.next().unwrap()),
+                }
+            })
+            .collect(),
+    }
+}
+
+impl Rulebook for Toy {
+    fn extend(&mut self, entries: &[Vec<u8>], objects: &dyn Objects) -> Result<Vec<Ruling>, ExtendError> {
+        let mut next = self.clone();
+        let mut missing = Vec::new();
+        let mut rulings = Vec::new();
+        for entry in entries {
+            let index = next.entries.len() as u64;
+            rulings.push(match entry[0] {
+                b'I' => Ruling::ValidIssuance { time: time_of(entry) },
+                b'i' => Ruling::InvalidIssuance { reason: "small i".into() },
+                b'K' | b'C' => Ruling::Other,
+                b'O' => {
+                    let digest = entry[9..41].try_into().unwrap();
+                    if objects.object(&digest).is_none() {
+                        missing.push(digest);
+                    }
+                    Ruling::Other
+                }
+                b'G' => {
+                    next.keys.push(read_key(std::str::from_utf8(&entry[9..]).unwrap()));
+                    Ruling::Other
+                }
+                _ => {
+                    let reason = "not a letter of ours".into();
+                    return Err(ExtendError::Invalid { index, reason });
+                }
+            });
+            next.entries.push(entry.clone());
+        }
+        if !missing.is_empty() {
+            return Err(ExtendError::Missing(missing));
+        }
+        *self = next;
+        Ok(rulings)
+    }
+
+    fn size(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    fn claimed_time(&self, entry: &[u8]) -> Option<u64> {
+        matches!(entry[0], b'I' | b'i').then(|| time_of(entry))
+    }
+
+    fn log_policies(&self) -> Vec<LogPolicy> {
+        vec![self.policy.clone()]
+    }
+
+    fn quorum_seen(&mut self, _checkpoint: &CosignedCheckpoint) {}
+
+    fn keys(&self) -> Vec<PublicShares> {
+        self.keys.clone()
+    }
+
+    fn key_generation(&self, index: u64, operation: &Digest, _now: u64) -> Result<Participants, RuleError> {
+        let is_one = self.entries.get(index as usize).is_some_and(|entry| entry[0] == b'K');
+        if is_one && *operation == OPERATION && self.keys.is_empty() {
+            Ok(self.participants.clone())
+        } else {
+            Err(RuleError::Operation { index, reason: "not to be done".into() })
+        }
+    }
+
+    fn next_authority(&self, _operation: &Digest, key: &PublicShares) -> Result<String, RuleError> {
+        Ok(write_key(key))
+    }
+
+    fn to_be_signed(
+        &self,
+        index: u64,
+        logged: &LoggedEntry,
+        request: &CertificateRequest<'_>,
+    ) -> Result<ToBeSigned, RuleError> {
+        assert_eq!(logged.entry(), self.entries[index as usize], "the node proves what it holds");
+        let entry = logged.entry();
+        match entry[0] {
+            b'I' => Ok(ToBeSigned {
+                tbs: tbs(entry, &request.group_key, request.openings),
+                time: Some(time_of(entry)),
+            }),
+            b'C' => Ok(ToBeSigned { tbs: tbs(entry, &request.group_key, &[]), time: None }),
+            _ => Err(RuleError::Earns { index, reason: "small i".into() }),
+        }
+    }
+}
+
+pub fn participants(approval: &[(String, [u8; 32])], threshold: u16) -> Participants {
+    Participants {
+        list: approval
+            .iter()
+            .enumerate()
+            .map(|(i, (name, key))| Participant {
+                identifier: i as u16 + 1,
+                name: name.clone(),
+                approval_key: *key,
+            })
+            .collect(),
+        threshold,
+    }
+}
