@@ -410,3 +410,110 @@ fn integers_of_the_modulus_are_no_aliases() {
     alias.add_with_carry(&15u64.into());
     assert!(alias.num_bits() > 64);
 }
+
+/// Deletion of whole parts: for each, a bad witness that everything else accepts.
+#[test]
+fn no_part_is_carried_by_another() {
+    let shape = compiled::<PolicyWitness>();
+    let world = World::new(8);
+    let only = |region: &str, witness: &PolicyWitness| {
+        let assignment = witness.assignment();
+        let parts: std::collections::BTreeSet<&str> = shape
+            .failing(&assignment)
+            .map(|row| shape.region_of(row))
+            .collect();
+        assert_eq!(parts.into_iter().collect::<Vec<_>>(), [region]);
+        assert!(witness.check().is_err());
+    };
+    let good = four(8);
+    let changed = |change: &dyn Fn(&mut PolicyWitness)| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        bad
+    };
+    only("issuer set", &changed(&|w| w.origin += Fr::ONE));
+    only("issuer set", &changed(&|w| w.public.issuer_root += Fr::ONE));
+    only("revocation", &changed(&|w| w.handle = Fr::from(w.gap.low)));
+    only("revocation", &changed(&|w| w.handle = w.gap.next_field()));
+    only(
+        "revocation",
+        &changed(&|w| w.public.revocation_root += Fr::ONE),
+    );
+    only(
+        "validity",
+        &changed(&|w| w.not_before = Fr::from(START + 1)),
+    );
+    only("validity", &changed(&|w| w.not_after = Fr::from(UNTIL - 1)));
+    only("value set", &changed(&|w| w.operands[0] = Fr::from(99)));
+    only("range", &changed(&|w| w.operands[2] = Fr::from(21)));
+    only("not equal", &changed(&|w| w.operands[3] = Fr::from(3)));
+    only("not equal", &changed(&|w| w.operands[3] = absent()));
+    only("any-of", &changed(&|w| w.picked = None));
+    let nothing = world.witness([PredicatePublic::NONE; 4], [Fr::ZERO; 4], Some(0));
+    only("any-of", &nothing);
+}
+
+mod random {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Operands and bounds from a small range, so that every outcome is met, and from the ends of what is allowed.
+    fn element() -> impl Strategy<Value = Fr> {
+        prop_oneof![
+            4 => (0u64..6).prop_map(Fr::from),
+            1 => Just(Fr::from(u64::MAX)),
+            1 => Just(absent()),
+            1 => (1u64..3).prop_map(|low| -Fr::from(low)),
+            1 => any::<u64>().prop_map(|low| Fr::from(low).square().square().square()),
+        ]
+    }
+
+    fn test() -> impl Strategy<Value = PredicateTest> {
+        prop_oneof![
+            1 => Just(PredicateTest::None),
+            2 => element().prop_map(PredicateTest::Equal),
+            2 => element().prop_map(PredicateTest::NotEqual),
+            3 => (0u64..6, 0u64..6).prop_map(|(low, width)| PredicateTest::Range { low, high: low + width }),
+            1 => (0u64..6).prop_map(|low| PredicateTest::Range { low, high: u64::MAX }),
+            1 => Just(PredicateTest::Member { root: Fr::ZERO }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn native_check_and_constraints_agree(
+            tests in prop::array::uniform4(test()),
+            any_of in prop::array::uniform4(any::<bool>()),
+            operands in prop::array::uniform4(element()),
+            picked in prop::option::of(0usize..4),
+            (before, after) in (START - 2..START + 2, UNTIL - 2..UNTIL + 2),
+        ) {
+            static WORLD: std::sync::LazyLock<World> = std::sync::LazyLock::new(|| World::new(11));
+            let world = &*WORLD;
+            let mut predicates = [PredicatePublic::NONE; 4];
+            for (position, predicate) in predicates.iter_mut().enumerate() {
+                predicate.test = match tests[position] {
+                    PredicateTest::Member { .. } if position < 2 => world.member(Mode::Required).test,
+                    PredicateTest::Member { .. } => PredicateTest::None,
+                    PredicateTest::Equal(value) | PredicateTest::NotEqual(value) if value == absent() => PredicateTest::None,
+                    other => other,
+                };
+                if any_of[position] && predicate.test != PredicateTest::None {
+                    predicate.mode = Mode::AnyOf;
+                }
+            }
+            let mut operands = operands;
+            for operand in operands.iter_mut().take(2) {
+                // Half of the small ones become members of the value set.
+                if *operand == Fr::from(1) || *operand == Fr::from(4) {
+                    *operand += Fr::from(100);
+                }
+            }
+            let mut witness = world.witness(predicates, operands, picked);
+            (witness.not_before, witness.not_after) = (Fr::from(before), Fr::from(after));
+            agree(&witness);
+        }
+    }
+}

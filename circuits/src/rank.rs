@@ -183,17 +183,7 @@ pub fn dispensable(shape: &R1cs, good: &Assignment, bad: &[Assignment]) -> Vec<u
     );
     let mut caught = BTreeSet::new();
     for assignment in bad {
-        let values = assignment.values();
-        let fails = |row: &Row| {
-            evaluate(&row.a, values) * evaluate(&row.b, values) != evaluate(&row.c, values)
-        };
-        let failing: Vec<usize> = shape
-            .rows
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| fails(row))
-            .map(|(index, _)| index)
-            .collect();
+        let failing: Vec<usize> = shape.failing(assignment).collect();
         assert!(!failing.is_empty(), "a bad assignment is satisfied");
         if let [only] = failing.as_slice() {
             caught.insert(*only);

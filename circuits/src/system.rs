@@ -393,24 +393,29 @@ impl R1cs {
     /// # Errors
     /// [`Unsatisfied`] names the first row that fails, and its part of the relation.
     pub fn check(&self, assignment: &Assignment) -> Result<(), Unsatisfied> {
-        let values = assignment.values();
-        let failing = if values.len() != self.instances + self.witnesses
-            || values.first() != Some(&Fr::one())
-        {
-            Some(0)
-        } else {
-            let at = |terms: &[(Column, Fr)]| evaluate(terms, values);
-            self.rows
-                .iter()
-                .position(|row| at(&row.a) * at(&row.b) != at(&row.c))
-        };
-        match failing {
+        match self.failing(assignment).next() {
             Some(row) => Err(Unsatisfied {
                 row,
                 region: self.region_of(row),
             }),
             None => Ok(()),
         }
+    }
+
+    /// The rows that do not hold. An assignment of the wrong form fails every row.
+    pub fn failing<'a>(&'a self, assignment: &'a Assignment) -> impl Iterator<Item = usize> + 'a {
+        let values = assignment.values();
+        let malformed =
+            values.len() != self.instances + self.witnesses || values.first() != Some(&Fr::one());
+        let holds = move |row: &Row| {
+            !malformed
+                && evaluate(&row.a, values) * evaluate(&row.b, values) == evaluate(&row.c, values)
+        };
+        self.rows
+            .iter()
+            .enumerate()
+            .filter(move |(_, row)| !holds(row))
+            .map(|(index, _)| index)
     }
 
     /// A, B and C as ark-groth16 takes them.
@@ -494,4 +499,58 @@ pub(crate) fn evaluate(terms: &[(Column, Fr)], values: &[Fr]) -> Fr {
         .iter()
         .map(|(column, factor)| *factor * values[*column as usize])
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn square(value: u64, recording: bool) -> System {
+        let mut system = System::new(&[Fr::from(9)], recording);
+        system.region("square");
+        let (x, nine) = (system.witness(Fr::from(value)), system.instance(0));
+        system.enforce(&x, &x, &nine);
+        system
+    }
+
+    #[test]
+    fn the_first_failing_row_is_named() {
+        let shape = square(0, true).into_r1cs();
+        assert_eq!(shape.check(&square(3, false).into_assignment()), Ok(()));
+        let error = Unsatisfied {
+            row: 0,
+            region: "square",
+        };
+        assert_eq!(shape.check(&square(4, false).into_assignment()), Err(error));
+    }
+
+    #[test]
+    fn an_assignment_of_another_form_is_refused() {
+        let shape = square(0, true).into_r1cs();
+        let mut longer = square(3, false);
+        longer.witness(Fr::ZERO);
+        assert!(shape.check(&longer.into_assignment()).is_err());
+        // With another "one" every constant could be another.
+        let mut scaled = square(3, false).into_assignment();
+        scaled.values_mut()[0] = Fr::from(2);
+        assert!(shape.check(&scaled).is_err());
+    }
+
+    #[test]
+    fn linear_combinations_merge_and_cancel() {
+        let mut system = System::new(&[Fr::from(4)], true);
+        let (x, y) = (system.instance(0), system.witness(Fr::from(5)));
+        let sum = &(&x + &y) + Fr::from(6);
+        assert_eq!(sum.value(), Fr::from(15));
+        assert_eq!(
+            sum.terms()
+                .iter()
+                .map(|(column, _)| *column)
+                .collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        let nothing = &(&sum - &sum) * Fr::from(3);
+        assert!(nothing.terms().is_empty() && nothing.value().is_zero());
+        assert!(!sum.is_constant() && (&Lc::constant(Fr::ONE) * Fr::from(2)).is_constant());
+    }
 }
