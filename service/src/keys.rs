@@ -99,7 +99,7 @@ pub fn create(folder: &Path, origin: &str) -> Result<PublicKeys, KeysError> {
     write_new(&folder.join(COORDINATOR_CERTIFICATE), certificate.pem().as_bytes(), 0o644)?;
     let public = PublicKeys {
         log_vkey: log.verifier().to_string(),
-        coordinator_spki_sha256: HEXLOWER.encode(&Sha256::digest(tls.public_key_der())),
+        coordinator_spki_sha256: HEXLOWER.encode(&Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&tls))),
     };
     let json = serde_json::to_string_pretty(&public).map_err(|error| make(&error))?;
     write_new(&folder.join(PUBLIC), json.as_bytes(), 0o644)?;

@@ -7,4 +7,4 @@ mod wire;
 
 pub use client::{AdminError, Client};
 pub use wire::{CaKeyStatus, SignerStatus, Status};
-pub(crate) use server::serve;
+pub(crate) use server::{bind, serve};

@@ -1,0 +1,275 @@
+//! The admin socket's server. What arrives here is judged by the ledger, and by every signer; the socket only says who may bring
+//! it: whoever may open it, that is its owner (mode 600).
+
+use std::{
+    fs,
+    io,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State as Shared},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bauta_signer_protocol::{generation::GenerationTask, ledger_rulebook};
+use bauta_statement::{
+    certificate,
+    entry::{Body, Entry, MAX_OBJECT_BYTES, ObjectRef},
+    file::{self, KeyOperation, SignedFile},
+    note::Digest,
+};
+use data_encoding::HEXLOWER;
+use tokio::{net::UnixListener, sync::oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::wire::{self, CaKeyStatus, EpochLogged, Logged, Refusal, SignerStatus, Status};
+use crate::{
+    State, clock,
+    epochs::Epochs,
+    sequencer::{self, Signing, SigningTask},
+};
+
+/// Seconds that the signers have for the CA certificate.
+const CA_PATIENCE: u64 = 60;
+
+/// What the handlers work with.
+struct Admin {
+    state: Arc<State>,
+    epochs: Epochs,
+    files: Mutex<Files>,
+}
+
+/// The objects of logged files, as far as the log was read.
+#[derive(Default)]
+struct Files {
+    read: u64,
+    objects: Vec<Digest>,
+}
+
+/// Anything that went wrong, as the client is told.
+struct Failure(StatusCode, String);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.0, Json(Refusal { detail: self.1 })).into_response()
+    }
+}
+
+/// The caller's fault.
+fn refused(detail: impl std::fmt::Display) -> Failure {
+    Failure(StatusCode::UNPROCESSABLE_ENTITY, detail.to_string())
+}
+
+/// The service's fault.
+fn failed(detail: impl std::fmt::Display) -> Failure {
+    Failure(StatusCode::INTERNAL_SERVER_ERROR, detail.to_string())
+}
+
+/// Makes the socket, mode 600, in the place of one that nobody listens on.
+///
+/// # Errors
+/// If another process listens on it, or the folder cannot be written.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        let text = format!("another service listens on {}; stop it first", path.display());
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+    }
+    // Made where nobody else may enter and moved when its mode is set, so that it is never open to others.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let hidden = folder.join(format!(".admin-{}", std::process::id()));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&hidden)?;
+    let made = hidden.join("s");
+    let _ = fs::remove_file(&made);
+    let result = UnixListener::bind(&made).and_then(|listener| {
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o600))?;
+        fs::rename(&made, path)?;
+        Ok(listener)
+    });
+    fs::remove_dir(&hidden)?;
+    result
+}
+
+/// Serves the admin socket until `shutdown`.
+pub(crate) async fn serve(listener: UnixListener, state: Arc<State>, epochs: Epochs, shutdown: CancellationToken) -> io::Result<()> {
+    let admin = Arc::new(Admin { state, epochs, files: Mutex::default() });
+    let router = Router::new()
+        .route(wire::STATUS, get(status))
+        .route(wire::FILES, post(log_file))
+        .route(wire::OBJECTS, post(put_object))
+        .route(wire::KEY_GENERATION, post(generate_key))
+        .route(wire::CA_CERTIFICATE, post(sign_ca_certificate))
+        .route(wire::EPOCHS, post(publish_epoch))
+        .layer(DefaultBodyLimit::max(MAX_OBJECT_BYTES as usize))
+        .with_state(admin);
+    axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.cancelled().await }).await
+}
+
+async fn status(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<Status>, Failure> {
+    let status = tokio::task::spawn_blocking(move || read_status(&admin));
+    status.await.map(Json).map_err(failed)
+}
+
+fn read_status(admin: &Admin) -> Status {
+    let state = &admin.state;
+    let size = state.logs.size();
+    let files = logged_files(admin, size);
+    let certificates = state.ca_certificates();
+    let ledger = state.ledger();
+    let authority = ledger.authority_file().filter(|file| file.index < size);
+    let ca_keys = authority.map(|file| file.body.ca_keys.clone()).unwrap_or_default();
+    let operations = || ledger.key_operations().filter(|operation| operation.index < size);
+    let newest = ca_keys.last().and_then(|key| certificates.iter().find(|(group_key, _)| *group_key == key.group_key));
+    Status {
+        authority: authority.map(|file| HEXLOWER.encode(&file.digest)),
+        key_generation_logged: operations().any(|one| matches!(*one.body, KeyOperation::GenerateKey(_))),
+        ca_operation_logged: operations().any(|one| matches!(*one.body, KeyOperation::SignCaCertificate(_))),
+        ca_certificate: newest.map(|(_, der)| certificate::to_pem(der)),
+        ca_keys: ca_keys.into_iter().map(|key| CaKeyStatus { name: key.name, group_key: key.group_key }).collect(),
+        size,
+        epoch: ledger.epoch_at(clock::now()).map(|one| one.epoch.number),
+        signers: state
+            .coordinator
+            .signers()
+            .into_iter()
+            .map(|signer| SignerStatus { name: signer.name, connected: signer.size.is_some() })
+            .collect(),
+        files: files.iter().map(|digest| HEXLOWER.encode(digest)).collect(),
+    }
+}
+
+/// Reads what was published since the last time.
+fn logged_files(admin: &Admin, size: u64) -> Vec<Digest> {
+    let mut files = admin.files.lock().unwrap_or_else(PoisonError::into_inner);
+    while files.read < size {
+        let Some(bytes) = admin.state.logs.entry(files.read) else { break };
+        if let Ok(Entry { body: Body::Authority(object) | Body::Parameters(object) | Body::File(object), .. }) =
+            Entry::decode(&bytes)
+        {
+            files.objects.push(object.digest);
+        }
+        files.read += 1;
+    }
+    files.objects.clone()
+}
+
+async fn log_file(Shared(admin): Shared<Arc<Admin>>, note: Bytes) -> Result<Json<Logged>, Failure> {
+    let index = submit_file(&admin.state, note.to_vec()).await?;
+    Ok(Json(Logged { index }))
+}
+
+/// Stores a signed file as an object and logs an entry that names it.
+async fn submit_file(state: &Arc<State>, note: Vec<u8>) -> Result<u64, Failure> {
+    let file = SignedFile::parse(&note).map_err(refused)?;
+    let object = ObjectRef::of(&note).map_err(refused)?;
+    let body = match file.body {
+        file::Body::Authority(_) => Body::Authority(object),
+        file::Body::Parameters(_) => Body::Parameters(object),
+        _ => Body::File(object),
+    };
+    // Judged before it is stored, so that the folder holds nothing that the log will not name.
+    store_object(state, note).await?;
+    state.sequencer.submit(body).await.map_err(refused)
+}
+
+async fn store_object(state: &Arc<State>, bytes: Vec<u8>) -> Result<(), Failure> {
+    let logs = state.logs.clone();
+    let stored = tokio::task::spawn_blocking(move || logs.put_object(&bytes));
+    stored.await.map_err(failed)?.map(drop).map_err(failed)
+}
+
+async fn put_object(Shared(admin): Shared<Arc<Admin>>, bytes: Bytes) -> Result<Json<()>, Failure> {
+    store_object(&admin.state, bytes.to_vec()).await.map(Json)
+}
+
+async fn generate_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
+    let state = &admin.state;
+    let mut task = {
+        let ledger = state.ledger();
+        let pending = ledger.pending_generations(clock::now());
+        let Some((logged, generate)) = pending.first().filter(|(logged, _)| logged.index < state.logs.size()) else {
+            return Err(refused("no key generation is logged that was not run yet; log a signed key operation first"));
+        };
+        let participants = ledger_rulebook::participants(generate).ok_or_else(|| refused("its threshold is out of range"))?;
+        GenerationTask { operation: logged.digest, index: logged.index, proof: Vec::new(), participants }
+    };
+    task.proof = proof(state, task.index).await?;
+    let agreed = state.coordinator.generate_key(task).await.map_err(refused)?;
+    let note = ledger_rulebook::authority_note(&agreed.text, &agreed.signatures).map_err(failed)?;
+    submit_file(state, note).await?;
+    Ok(Json(()))
+}
+
+async fn sign_ca_certificate(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
+    let state = &admin.state;
+    let wanted = {
+        let ledger = state.ledger();
+        let authority = ledger.authority().ok_or_else(|| refused("the log has not begun"))?;
+        let has_certificate = |group_key: &[u8; 32]| state.certificates.get(group_key).is_some();
+        let operation = ledger.key_operations().find_map(|logged| match logged.body.as_ref() {
+            KeyOperation::SignCaCertificate(sign) if !has_certificate(&sign.group_key) => Some((logged, sign)),
+            _ => None,
+        });
+        match operation.filter(|(logged, _)| logged.index < state.logs.size()) {
+            Some((logged, sign)) => {
+                let tbs = certificate::ca::tbs(sign, &logged.digest, &authority.trust_domain).map_err(refused)?;
+                (logged.index, sign.group_key, tbs)
+            }
+            None => return Err(refused("no key operation is logged that asks for a CA certificate which is not made yet")),
+        }
+    };
+    let (index, group_key, tbs) = wanted;
+    let task = SigningTask {
+        index,
+        proof: proof(state, index).await?,
+        csr: Vec::new(),
+        openings: Vec::new(),
+        tbs: tbs.as_bytes().to_vec(),
+        group_key,
+        deadline: clock::now().saturating_add(CA_PATIENCE),
+    };
+    let (reply, answer) = oneshot::channel();
+    state.coordinator.orders().send(sequencer::Command::Sign { task, reply }).await.map_err(failed)?;
+    let signature = match answer.await.map_err(failed)? {
+        Signing::Signed(signature) => signature,
+        Signing::Refused { reason } => return Err(refused(format!("the signers refuse to sign: {reason}"))),
+        Signing::Lapsed => return Err(refused(format!("too few signers were there within {CA_PATIENCE} s; start them, then ask again"))),
+    };
+    let der = certificate::assemble(&tbs, &signature).map_err(failed)?;
+    state.certificates.put(group_key, der).await.map_err(failed)?;
+    Ok(Json(()))
+}
+
+async fn publish_epoch(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<EpochLogged>, Failure> {
+    let number = admin.epochs.publish().await.map_err(refused)?;
+    Ok(Json(EpochLogged { number }))
+}
+
+/// The tlog-proof of a published entry, without extra data.
+async fn proof(state: &Arc<State>, index: u64) -> Result<Vec<u8>, Failure> {
+    let logs = state.logs.clone();
+    let proof = tokio::task::spawn_blocking(move || logs.tlog_proof(index, None));
+    Ok(proof.await.map_err(failed)?.map_err(failed)?.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_socket_is_its_owner_s_alone_and_replaces_only_a_dead_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.socket");
+        let listener = bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(listener);
+        bind(&path).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+    }
+}
