@@ -171,7 +171,9 @@ impl Entry {
 pub(crate) mod bytes16 {
     use std::io::{Read, Write};
 
-    use tls_codec::{Deserialize as _, Error, Serialize as _, Size as _, TlsByteSliceU16, TlsByteVecU16};
+    use tls_codec::{
+        Deserialize as _, Error, Serialize as _, Size as _, TlsByteSliceU16, TlsByteVecU16,
+    };
 
     pub(crate) fn tls_serialized_len(bytes: &[u8]) -> usize {
         TlsByteSliceU16(bytes).tls_serialized_len()

@@ -1,7 +1,7 @@
 //! Re-checks a whole log from its entries and objects alone: every file, every epoch, the presentation in every issuance,
 //! and, where a policy discloses nothing, the very bytes that were signed. What the log's checkpoints and cosignatures say is
 //! `bauta-log`'s to check; comparing the copies of several signers is the caller's.
-use bauta_statement::certificate::{Pseudonym, leaf};
+use bauta_statement::certificate::Pseudonym;
 use bauta_statement::entry::Entry;
 use bauta_statement::note::Digest;
 
@@ -134,15 +134,8 @@ fn issued(valid: &ValidIssuance) -> Issued {
         Some(nullifier) => Pseudonym::from_nullifier(nullifier),
         None => Pseudonym::from_key(&valid.issuance.nonce, &valid.issuance.key),
     };
-    let tbs = valid
-        .policy
-        .disclose
-        .is_empty()
-        .then(|| {
-            let ca = valid.ca().ok()?;
-            leaf::tbs(&valid.entry, &valid.policy, &[], &ca).ok()
-        })
-        .flatten();
+    let follows = valid.policy.disclose.is_empty();
+    let tbs = follows.then(|| valid.tbs(&[]).ok()).flatten();
     Issued {
         index: valid.index,
         time: valid.time,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bauta_statement::certificate::leaf::BACKDATING;
-use bauta_statement::certificate::{Ca, ProfileError, Tbs, leaf};
+use bauta_statement::certificate::{Ca, ProfileError, Tbs};
 use bauta_statement::challenge::LONGEST_LIFE;
 use bauta_statement::context::{Context, key_digest};
 use bauta_statement::csr::PublicKey;
@@ -17,6 +17,7 @@ use bauta_statement::scope;
 
 use super::error::InvalidIssuance;
 use super::state::{CaInForce, EpochInForce, Files, PolicyInEpoch};
+use crate::certificate::EarnError;
 use crate::presentation::{Item, VerifiedClaim};
 
 /// An issuance that is valid: what a certificate is a function of.
@@ -63,9 +64,9 @@ impl ValidIssuance {
     /// What is signed for this entry. The openings are checked against the presentation's commitments.
     ///
     /// # Errors
-    /// [`ProfileError`]: the openings do not fit, and no share may be given.
-    pub fn tbs(&self, openings: &[Opening]) -> Result<Tbs, ProfileError> {
-        leaf::tbs(&self.entry, &self.policy, openings, &self.ca()?)
+    /// [`EarnError`]: the openings do not fit, and no share may be given.
+    pub fn tbs(&self, openings: &[Opening]) -> Result<Tbs, EarnError> {
+        crate::certificate::tbs(self, openings)
     }
 }
 

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use bauta_statement::entry::{Body, Entry};
 use bauta_statement::epoch::{self, Epoch, RootError};
 use bauta_statement::file::authority::{Authority, Mode};
+use bauta_statement::file::issuer_set::{Issuer, IssuerSet};
 use bauta_statement::file::key_operation::KeyOperation;
-use bauta_statement::file::parameters::Provenance;
+use bauta_statement::file::parameters::{Parameters, Provenance, RelationParameters};
 use bauta_statement::file::{Kind, to_text};
 use bauta_statement::note::{NoteSigner, sha256, sign};
+use bauta_statement::policy::RelationName;
+use bauta_statement::relation::Relation;
 use serde_json::json;
 
 use super::world::{FAR, HOUR, START, World};
@@ -698,7 +701,7 @@ fn the_wallet_computes_the_same_roots() {
     let schema = serde_json::from_str(world.schema_text(1).split_once("\n\n").unwrap().1).unwrap();
     let schemas = BTreeMap::from([("employee".to_owned(), &schema)]);
     let policy = world.ledger.newest_policy("staff").unwrap().body.clone();
-    let set = bauta_statement::file::IssuerSet {
+    let set = IssuerSet {
         issuers: vec![world.issuer.clone()],
     };
     let root = epoch::issuer_root(&policy, &set, &schemas, &|_| true).unwrap();
@@ -730,6 +733,103 @@ fn an_issuer_keeps_its_key_and_quotas_fit_the_tree() {
     forged.proof_of_possession[40] ^= 1;
     let note = world.by_administrators(&world.issuer_set_text(2, &forged));
     refused(&mut world, note, |r| matches!(r, Refusal::File(_)));
+}
+
+#[test]
+fn quotas_of_all_issuers_fit_the_tree() {
+    let mut world = World::running();
+    let mut issuers = world.issuers(53);
+    for issuer in &mut issuers {
+        issuer.revocation_quota = 20_000;
+    }
+    let text = |version, issuers: &[Issuer]| {
+        let set = IssuerSet {
+            issuers: issuers.to_vec(),
+        };
+        to_text(&World::header(Kind::IssuerSet, "all", version, FAR), &set).unwrap()
+    };
+    let note = world.by_administrators(&text(1, &issuers));
+    refused(
+        &mut world,
+        note,
+        |r| matches!(r, Refusal::IssuerSet(reason) if reason.contains("1060003")),
+    );
+    let note = world.by_administrators(&text(1, &issuers[..52]));
+    world.submit(note).unwrap();
+    // The sum is over all sets of the log.
+    let note = world.by_administrators(&text(2, &issuers[52..]));
+    refused(&mut world, note, |r| matches!(r, Refusal::IssuerSet(_)));
+    // A name means one key, a key has one name.
+    issuers[0].name = "desk".into();
+    let note = world.by_administrators(&text(2, &issuers[..1]));
+    refused(&mut world, note, |r| matches!(r, Refusal::IssuerSet(_)));
+}
+
+#[test]
+fn what_is_in_force_fits_an_epoch_entry() {
+    let mut world = World::running();
+    let policy = |world: &World, i: usize| {
+        world.by_administrators(&world.unbounded_text(&format!("policy-{i}"), 1))
+    };
+    for i in 0..126 {
+        let note = policy(&world, i);
+        world.submit(note).unwrap();
+    }
+    let note = policy(&world, 126);
+    refused(&mut world, note.clone(), |r| {
+        matches!(r, Refusal::TooMany("policies", 128))
+    });
+    // A new version of a known one is no policy more, and a retired one makes room.
+    let more = world.by_administrators(&world.unbounded_text("policy-0", 2));
+    world.submit(more).unwrap();
+    let stone = world.by_administrators(&World::tombstone_text(Kind::Policy, "policy-1"));
+    world.submit(stone).unwrap();
+    world.submit(note).unwrap();
+    assert_eq!(world.turn().policies.len(), 128);
+}
+
+#[test]
+fn a_first_authority_is_version_1_without_keys() {
+    for change in [
+        (|a: &mut Authority| a.version = 2) as fn(&mut Authority),
+        |a| {
+            a.ca_keys
+                .push(World::begun(Mode::Development).ca_key("ca-1"));
+        },
+    ] {
+        let mut authority = World::authority(Mode::Development);
+        change(&mut authority);
+        let text = authority.to_text().unwrap();
+        let mut world = World::begun(Mode::Development);
+        world.ledger = Ledger::new(sha256(text.as_bytes()));
+        let all: Vec<&NoteSigner> = world.administrators.iter().collect();
+        let note = sign(&text, &all).unwrap();
+        refused(&mut world, note, |r| matches!(r, Refusal::FirstAuthority));
+    }
+}
+
+#[test]
+fn production_refuses_the_known_development_keys_whatever_a_file_calls_them() {
+    let proving = bauta_setup::development(Relation::Nullifier).unwrap();
+    let bytes = bauta_setup::verifying_key(&proving).unwrap().encode();
+    for (mode, refusal) in [
+        (Mode::Production, "development parameters"),
+        (Mode::Development, "is missing"),
+    ] {
+        let mut world = World::begun(mode);
+        world.objects.insert(sha256(&bytes), bytes.clone());
+        let parameters = Parameters {
+            relations: vec![RelationParameters {
+                relation: RelationName(Relation::Nullifier),
+                verifying_key: sha256(&bytes),
+                length: bytes.len() as u32,
+                provenance: Provenance::Ceremony,
+            }],
+        };
+        let header = World::header(Kind::Parameters, "parameters", 1, FAR);
+        let note = world.by_administrators(&to_text(&header, &parameters).unwrap());
+        refused(&mut world, note, |r| r.to_string().contains(refusal));
+    }
 }
 
 #[test]

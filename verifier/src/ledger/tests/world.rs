@@ -310,6 +310,21 @@ impl World {
         .unwrap()
     }
 
+    /// Other issuers with keys of their own.
+    pub(crate) fn issuers(&mut self, count: usize) -> Vec<Issuer> {
+        (0..count)
+            .map(|i| {
+                let key = SigningKey::generate(&mut self.rng);
+                Issuer {
+                    name: format!("issuer-{i}"),
+                    public_key: key.public_key().to_bytes(),
+                    proof_of_possession: key.prove_possession(&mut self.rng).to_bytes(),
+                    ..self.issuer.clone()
+                }
+            })
+            .collect()
+    }
+
     /// The key of another issuer.
     pub(crate) fn foreign_key() -> [u8; 32] {
         SigningKey::generate(&mut ChaCha20Rng::seed_from_u64(2))
