@@ -424,7 +424,11 @@ impl Desk {
             version,
             expires,
         };
-        let text = file::to_text(&header, &RevocationList { serials })?;
+        let list = RevocationList {
+            issuer_key: self.keys.public_key().to_bytes(),
+            serials,
+        };
+        let text = file::to_text(&header, &list)?;
         let note = note::sign(&text, &[self.keys.note()]).map_err(FileError::from)?;
         tx.add_list(version, expires, &note).await?;
         Ok((version, note))

@@ -1,0 +1,399 @@
+//! `bauta prepare`: fetches what is public, lets [`guard`] decide whether to believe it, and makes the proofs that the
+//! wallet lacks: possession once per credential, policy once per epoch, and one per use of a scope.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use bauta_circuits::nullifier::NullifierWitness;
+use bauta_circuits::policy::{PolicyError, PolicyWitness};
+use bauta_circuits::possession::native::NativeWitness;
+use bauta_log::LogPolicy;
+use bauta_prover::keys::Prover;
+use bauta_prover::prepare::{native_witness, policy_witness};
+use bauta_prover::prove::{ProveError, prove};
+use bauta_prover::wallet::{Stored, StoredPolicy, StoredUse};
+use bauta_statement::field;
+use bauta_statement::file::authority::Mode;
+use bauta_statement::file::text::parse_hex;
+use bauta_statement::note::sha256;
+use bauta_statement::policy::{Policy, RelationName, Test};
+use bauta_statement::relation::Relation;
+use bauta_statement::scope;
+use bauta_statement::tree::{QuaternaryTree, VALUE_SET_DEPTH};
+use data_encoding::BASE64;
+use rand::rngs::OsRng;
+use serde::{Deserialize, Serialize};
+
+use super::client::{CallError, Connection, Server};
+use super::guard::{self, Checked, Fetched, Missing, Offered, Outcome, Pins, Seen};
+use super::time;
+use super::wallet::{Contents, Pinned, PreparedPolicy, ScopeUse, Wallet};
+use crate::print::{Exit, Failure};
+use crate::{cli, clock, files, hex, operator};
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct PrepareReport {
+    /// The policy's name.
+    pub(crate) policy: String,
+    /// The epoch that the proof is for.
+    pub(crate) epoch: u64,
+    /// When the epoch, and so the proof, ends.
+    pub(crate) until: String,
+    /// Uses of the scope that are ready; nothing where the policy has no scope.
+    pub(crate) uses: Option<usize>,
+    /// Proofs made now, with their times in milliseconds; nothing if all were there.
+    pub(crate) proofs: Vec<(String, u64)>,
+}
+
+impl PrepareReport {
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("ready for policy {:?} until {} (epoch {})\n", self.policy, self.until, self.epoch);
+        for (relation, milliseconds) in &self.proofs {
+            text.push_str(&format!("  proved {relation} in {milliseconds} ms\n"));
+        }
+        match self.uses {
+            Some(0) => text.push_str("  no use of the scope is left in this period\n"),
+            Some(uses) => text.push_str(&format!("  {uses} use(s) of the scope ready\n")),
+            None => {}
+        }
+        text
+    }
+}
+
+/// Prepares a policy.
+pub(crate) async fn prepare(
+    arguments: &cli::Prepare,
+    progress: &dyn Fn(&str),
+) -> anyhow::Result<PrepareReport> {
+    let mut wallet = Wallet::open(&arguments.wallet, false)?;
+    let wish = Wish {
+        policy: &arguments.policy,
+        uses: arguments.uses,
+        remote: &arguments.remote,
+        parameters: arguments.parameters.as_deref(),
+        progress,
+    };
+    ready(&mut wallet, &wish).await
+}
+
+/// What is to be prepared, and from where.
+pub(crate) struct Wish<'a> {
+    pub(crate) policy: &'a str,
+    pub(crate) uses: u32,
+    pub(crate) remote: &'a cli::Remote,
+    pub(crate) parameters: Option<&'a Path>,
+    pub(crate) progress: &'a dyn Fn(&str),
+}
+
+/// Makes the wallet ready for a policy, and saves it.
+pub(crate) async fn ready(wallet: &mut Wallet, wish: &Wish<'_>) -> anyhow::Result<PrepareReport> {
+    let stored = wallet.contents.stored()?;
+    let pinned = pinned(&wallet.contents, wish.remote)?;
+    let pins = Pins {
+        authority: parse_hex(&pinned.authority)
+            .context("the authority's digest is not 64 lower-case hex digits: give --authority as it was announced")?,
+        log_policy: LogPolicy::parse(pinned.log_policy.as_bytes()).context("the log-policy does not parse")?,
+    };
+    let server = Server::new(&wish.remote.service, &wish.remote.service_ca)?;
+    (wish.progress)("checking the epoch, its log and the signed files");
+    let now = clock::now();
+    let checked = look(&server, &pins, wallet.contents.seen.as_ref(), wish.policy, now).await?;
+    wallet.contents.pins = Some(pinned);
+    wallet.contents.seen = Some(checked.seen.clone());
+    wallet.contents.prune(now)?;
+    // What was seen counts even if nothing can be proved.
+    wallet.save()?;
+    let report = make(wallet, stored, &checked, wish, now)?;
+    wallet.save()?;
+    Ok(report)
+}
+
+/// The pins of the wallet, or the first time those of the command line. A log-policy that the holder names replaces the one
+/// before it, since signers change; the authority is for good.
+fn pinned(contents: &Contents, remote: &cli::Remote) -> anyhow::Result<Pinned> {
+    let named = remote
+        .log_policy
+        .as_ref()
+        .map(|path| String::from_utf8(files::read(path, 1 << 20)?).context("the log-policy is not text"))
+        .transpose()?;
+    match (&contents.pins, &remote.authority) {
+        (Some(pins), Some(authority)) if pins.authority != *authority => bail!(
+            "this wallet is pinned to the CA that began with authority {}: use another wallet for another CA",
+            pins.authority
+        ),
+        (Some(pins), _) => Ok(Pinned {
+            authority: pins.authority.clone(),
+            log_policy: named.unwrap_or_else(|| pins.log_policy.clone()),
+        }),
+        (None, Some(authority)) => {
+            let log_policy = named.context("the first time, name the log-policy to pin with --log-policy FILE")?;
+            Ok(Pinned { authority: authority.clone(), log_policy })
+        }
+        (None, None) => bail!(
+            "the first time, name what to pin, from a place other than the service: --authority HEX (SHA-256 of the first \
+             authority file) and --log-policy FILE"
+        ),
+    }
+}
+
+#[derive(Deserialize)]
+struct Epochs {
+    epochs: Vec<EpochAnswer>,
+}
+
+#[derive(Deserialize)]
+struct EpochAnswer {
+    entry: String,
+    tlog_proof: String,
+}
+
+#[derive(Deserialize)]
+struct Revocations {
+    handles: Vec<String>,
+}
+
+/// Fetches until [`guard::check`] has what it needs, on connections of its own.
+async fn look(
+    server: &Server,
+    pins: &Pins,
+    seen: Option<&Seen>,
+    policy: &str,
+    now: u64,
+) -> anyhow::Result<Checked> {
+    let connection = server.connect(None)?;
+    let epochs: Epochs = connection.get_json("v1/epochs").await.map_err(later)?;
+    let offered = epochs
+        .epochs
+        .into_iter()
+        .map(|one| {
+            let entry = BASE64.decode(one.entry.as_bytes()).context("the service sent an epoch that is not base64")?;
+            Ok(Offered { entry, proof: one.tlog_proof.into_bytes() })
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut fetched = Fetched::default();
+    // Each round fetches something new; honest logs need a handful.
+    for _ in 0..200 {
+        match guard::check(pins, seen, &offered, policy, &fetched, now)
+            .map_err(|e| Failure::new(Exit::Wrong, e.to_string()))?
+        {
+            Outcome::Checked(checked) => return Ok(*checked),
+            Outcome::Missing(missing) => fetch(&connection, missing, &mut fetched).await?,
+        }
+    }
+    bail!("the service makes this wallet fetch without end: report it")
+}
+
+async fn fetch(connection: &Connection, missing: Missing, fetched: &mut Fetched) -> anyhow::Result<()> {
+    match missing {
+        Missing::Objects(digests) => {
+            for digest in digests {
+                let path = format!("objects/{}", hex(&digest));
+                let bytes = connection
+                    .get(&path)
+                    .await
+                    .map_err(later)?
+                    .filter(|bytes| sha256(bytes) == digest)
+                    .with_context(|| format!("the service does not have {path}, which its log names: report it"))?;
+                fetched.objects.insert(digest, bytes);
+            }
+        }
+        Missing::Files(paths) => {
+            for path in paths {
+                let found = connection.get(&path).await.map_err(later)?;
+                fetched.files.insert(path, found);
+            }
+        }
+        Missing::Handles(epoch) => {
+            let answer: Revocations =
+                connection.get_json(&format!("v1/epochs/{epoch}/revocations")).await.map_err(later)?;
+            let handles = answer.handles.iter().map(|handle| handle.parse()).collect::<Result<Vec<u64>, _>>();
+            fetched.handles.insert(epoch, handles.context("the service sent a revoked handle that is no number")?);
+        }
+    }
+    Ok(())
+}
+
+/// A call that failed, as an error of the program: what did not answer may answer later.
+pub(crate) fn later(error: CallError) -> anyhow::Error {
+    let exit = match &error {
+        CallError::Problem(problem) if problem.status < 500 => Exit::Failed,
+        _ => Exit::Later,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// The proofs that are not there yet.
+fn make(
+    wallet: &mut Wallet,
+    mut stored: Stored,
+    checked: &Checked,
+    wish: &Wish<'_>,
+    now: u64,
+) -> anyhow::Result<PrepareReport> {
+    let folder = operator::parameters::cache_folder(wish.parameters)?;
+    let mut proofs = Vec::new();
+    let mut done = |name: &str, began: Instant| {
+        proofs.push((name.to_owned(), u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)));
+    };
+
+    let possession = parameters(&folder, checked, Relation::PossessionNative, wish.progress)?;
+    let policy = parameters(&folder, checked, Relation::Policy, wish.progress)?;
+    let nullifier = parameters(&folder, checked, Relation::Nullifier, wish.progress)?;
+    for (relation, set) in
+        [(Relation::PossessionNative, &possession), (Relation::Policy, &policy), (Relation::Nullifier, &nullifier)]
+    {
+        let key = BASE64.encode(&set.verifying_key().encode());
+        wallet.contents.keys.insert(relation.name().to_owned(), key);
+    }
+
+    let digest = possession.verifying_key().digest();
+    if stored.possession.as_ref().is_none_or(|proof| proof.key != digest) {
+        (wish.progress)("proving possession of the credential");
+        let began = Instant::now();
+        let prover = Prover::<NativeWitness>::new(possession.into_proving_key())?;
+        stored.possession = Some(prove(&prover, &native_witness(&stored.credential), &mut OsRng)?);
+        done("possession", began);
+    }
+
+    let digest = policy.verifying_key().digest();
+    let number = checked.epoch.number;
+    let there = |one: &StoredPolicy| {
+        one.policy == checked.policy_digest
+            && one.epoch == number
+            && one.proof.key == digest
+            && one.proof.public == checked.public.to_inputs()
+    };
+    if !stored.policies.iter().any(there) {
+        (wish.progress)("proving that the credential satisfies the policy");
+        let began = Instant::now();
+        let witness = satisfies(&stored, checked)?;
+        let prover = Prover::<PolicyWitness>::new(policy.into_proving_key())?;
+        let proof = prove(&prover, &witness, &mut OsRng).map_err(|error| unmet(error, &checked.policy))?;
+        stored.policies.retain(|one| one.policy != checked.policy_digest || one.epoch != number);
+        stored.policies.push(StoredPolicy { policy: checked.policy_digest, epoch: number, proof });
+        done("policy", began);
+    }
+
+    let mut uses = None;
+    if let Some(wanted) = &checked.policy.scope {
+        let start = scope::period_start(now, wanted.period_seconds);
+        let element = scope::scope(&checked.authority.trust_domain, &wanted.name, start);
+        let name = hex(&field::to_bytes(&element));
+        let ends = start.saturating_add(wanted.period_seconds);
+        let state = wallet.contents.scopes.entry(name).or_insert(ScopeUse { next: 0, ends });
+        let key = nullifier.verifying_key().digest();
+        let ready = |stored: &Stored, counter: u32| {
+            stored.uses.iter().any(|one| {
+                one.counter == counter
+                    && one.proof.key == key
+                    && one.proof.public.get(1) == Some(&element)
+                    && one.proof.public.get(2) == Some(&wanted.bound.into())
+            })
+        };
+        let until = state.next.saturating_add(wish.uses).min(wanted.bound);
+        if (state.next..until).any(|counter| !ready(&stored, counter)) {
+            (wish.progress)("proving uses of the scope");
+            let prover = Prover::<NullifierWitness>::new(nullifier.into_proving_key())?;
+            for counter in state.next..until {
+                if ready(&stored, counter) {
+                    continue;
+                }
+                let began = Instant::now();
+                let witness =
+                    NullifierWitness::new(stored.credential.holder().secret, element, counter, wanted.bound);
+                let proof = prove(&prover, &witness, &mut OsRng)?;
+                stored.uses.push(StoredUse { counter, proof });
+                done("nullifier", began);
+            }
+        }
+        uses = Some((state.next..wanted.bound).filter(|counter| ready(&stored, *counter)).count());
+    }
+
+    let contents = &mut wallet.contents;
+    contents.store(&stored);
+    contents.prepared.retain(|one| one.name != wish.policy);
+    contents.prepared.push(PreparedPolicy {
+        name: wish.policy.to_owned(),
+        text: checked.policy_text.clone(),
+        epoch: number,
+        starts: checked.epoch.start,
+        ends: checked.epoch.end(),
+        trust_domain: checked.authority.trust_domain.clone(),
+        ca_name: checked.authority.ca_name.clone(),
+        log_origin: checked.authority.log.origin.clone(),
+        enterprise_number: checked.authority.enterprise_number,
+        ca_text: checked.ca_text.clone(),
+    });
+    Ok(PrepareReport {
+        policy: wish.policy.to_owned(),
+        epoch: number,
+        until: time(checked.epoch.end()),
+        uses,
+        proofs,
+    })
+}
+
+/// The proving key of a relation, if it is the one that the epoch names. In development what is missing is made.
+fn parameters(
+    folder: &Path,
+    checked: &Checked,
+    relation: Relation,
+    progress: &dyn Fn(&str),
+) -> anyhow::Result<bauta_setup::ParameterSet> {
+    let named = checked
+        .parameters
+        .verifying_key(RelationName(relation))
+        .with_context(|| format!("the epoch's parameters lack {}", relation.name()))?;
+    let about = || format!("parameters of {} in {}", relation.name(), folder.display());
+    let set = match checked.authority.mode {
+        Mode::Development => bauta_setup::load_or_make(folder, relation, &mut |step| {
+            progress(&format!("parameters of {}: {step}", relation.name()));
+        })
+        .with_context(about)?,
+        Mode::Production => bauta_setup::load(folder, relation).with_context(about)?,
+    };
+    if set.verifying_key().digest() != named.verifying_key {
+        bail!(
+            "the {} are not those that the epoch names ({}…): fetch the CA's parameters, and give their folder with --parameters",
+            about(),
+            hex(&named.verifying_key[..6])
+        );
+    }
+    Ok(set)
+}
+
+/// The witness that the wallet's credential satisfies the policy.
+fn satisfies(stored: &Stored, checked: &Checked) -> anyhow::Result<PolicyWitness> {
+    let sets = checked.policy.places().map(|place| match place.map(|predicate| &predicate.test) {
+        Some(Test::OneOf(values)) => {
+            let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
+            QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
+        }
+        _ => None,
+    });
+    let [first, second, ..] = &sets;
+    Ok(policy_witness(
+        &stored.credential.vector(),
+        &checked.policy.slot_map(),
+        &checked.public,
+        &checked.issuers,
+        &checked.revoked,
+        [first.as_ref(), second.as_ref()],
+    )?)
+}
+
+/// Why the policy is not met, by the attribute's name.
+fn unmet(error: ProveError<PolicyError>, policy: &Policy) -> anyhow::Error {
+    if let ProveError::Untrue(PolicyError::Predicate(position)) = &error
+        && let Some(predicate) = policy.places().get(*position).copied().flatten()
+    {
+        return anyhow::anyhow!(
+            "your credential does not meet what policy {:?} asks of {:?}: use a credential that does, or another policy",
+            policy.name,
+            predicate.attribute
+        );
+    }
+    error.into()
+}
