@@ -6,7 +6,8 @@ use bauta_log::{Head, NoteSignature, SignedCheckpoint};
 use crate::{
     coordinator::{Archive, Coordinator, CoordinatorOutput, Event},
     messages::{
-        Append, Code, Cosigned, MAX_ENTRIES, OBJECT_PART, Object, ObjectWanted, Received, Refused, ToNode,
+        Append, Code, Cosigned, MAX_ENTRIES, OBJECT_PART, Object, ObjectWanted, Received, Refused,
+        ToNode,
     },
 };
 
@@ -35,10 +36,18 @@ impl Target {
 impl Coordinator {
     /// A new head, staged and locked by the sequencer, signed by the log: bring it to all nodes. It takes the place of
     /// the one before, whose entries it has.
-    pub fn propose(&mut self, now: u64, archive: &dyn Archive, signed: SignedCheckpoint) -> CoordinatorOutput {
+    pub fn propose(
+        &mut self,
+        now: u64,
+        archive: &dyn Archive,
+        signed: SignedCheckpoint,
+    ) -> CoordinatorOutput {
         let mut output = CoordinatorOutput::default();
         let head = signed.checkpoint().head();
-        let same = self.target.as_ref().is_some_and(|target| target.head == head);
+        let same = self
+            .target
+            .as_ref()
+            .is_some_and(|target| target.head == head);
         if !same {
             self.target = Some(Target {
                 note: signed.to_bytes(),
@@ -63,9 +72,17 @@ impl Coordinator {
     }
 
     /// Sends a node what it needs next, unless something is under way.
-    pub(crate) fn feed(&mut self, now: u64, archive: &dyn Archive, node: &str, output: &mut CoordinatorOutput) {
+    pub(crate) fn feed(
+        &mut self,
+        now: u64,
+        archive: &dyn Archive,
+        node: &str,
+        output: &mut CoordinatorOutput,
+    ) {
         let Some(target) = &self.target else { return };
-        let Some(peer) = self.peers.get_mut(node) else { return };
+        let Some(peer) = self.peers.get_mut(node) else {
+            return;
+        };
         let current = (target.head.size, target.head.root);
         let busy = peer.resend.is_some_and(|at| at > now);
         // A node that cosigned may have lost its store since, and come back as it says it is.
@@ -81,7 +98,11 @@ impl Coordinator {
         let step = far
             .then(|| archive.checkpoint_between(peer.size, peer.size + STEP))
             .flatten()
-            .and_then(|note| SignedCheckpoint::parse(&note).ok().map(|signed| (signed, note)))
+            .and_then(|note| {
+                SignedCheckpoint::parse(&note)
+                    .ok()
+                    .map(|signed| (signed, note))
+            })
             .filter(|(signed, _)| {
                 let size = signed.checkpoint().head().size;
                 size > peer.size && size < target.head.size
@@ -95,7 +116,9 @@ impl Coordinator {
         let mut index = peer.next.min(size);
         let first = index;
         while index < size && entries.len() < MAX_ENTRIES {
-            let Some(entry) = archive.entry(index) else { break };
+            let Some(entry) = archive.entry(index) else {
+                break;
+            };
             bytes += entry.len();
             if bytes > APPEND_BYTES && !entries.is_empty() {
                 break;
@@ -148,18 +171,30 @@ impl Coordinator {
             && !target.has(node)
         {
             let line = cosigned.line.as_slice();
-            let signer = self.membership.signers.iter().find(|signer| signer.name == node);
+            let signer = self
+                .membership
+                .signers
+                .iter()
+                .find(|signer| signer.name == node);
             let verified = NoteSignature::from_bytes(line.strip_suffix(b"\n").unwrap_or(line))
                 .ok()
                 .filter(|line| {
-                    signer.is_some_and(|s| s.cosignature.verify(target.signed.checkpoint(), line).is_ok())
+                    signer.is_some_and(|s| {
+                        s.cosignature
+                            .verify(target.signed.checkpoint(), line)
+                            .is_ok()
+                    })
                 });
             match verified {
                 Some(line) => {
                     target.signed.add(line);
                     target.have.push(node.into());
-                    let checked: Result<Vec<_>, _> =
-                        self.membership.policies.iter().map(|policy| policy.check(&target.signed)).collect();
+                    let checked: Result<Vec<_>, _> = self
+                        .membership
+                        .policies
+                        .iter()
+                        .map(|policy| policy.check(&target.signed))
+                        .collect();
                     if !target.complete
                         && let Some(checkpoint) = checked.ok().and_then(|mut all| all.pop())
                     {
@@ -187,8 +222,12 @@ impl Coordinator {
         wanted: &ObjectWanted,
         output: &mut CoordinatorOutput,
     ) {
-        let Some(object) = archive.object(&wanted.digest) else { return };
-        let start = usize::try_from(wanted.offset).unwrap_or(usize::MAX).min(object.len());
+        let Some(object) = archive.object(&wanted.digest) else {
+            return;
+        };
+        let start = usize::try_from(wanted.offset)
+            .unwrap_or(usize::MAX)
+            .min(object.len());
         let end = start.saturating_add(OBJECT_PART).min(object.len());
         let bytes = object.get(start..end).unwrap_or_default().to_vec();
         if let Some(peer) = self.peers.get_mut(node) {
@@ -213,10 +252,15 @@ impl Coordinator {
         refused: Refused,
         output: &mut CoordinatorOutput,
     ) {
-        let Some(peer) = self.peers.get_mut(node) else { return };
+        let Some(peer) = self.peers.get_mut(node) else {
+            return;
+        };
         // What it staged is gone; it goes on from what it cosigned.
         peer.next = peer.size;
-        let target = self.target.as_mut().filter(|target| target.head.size == size);
+        let target = self
+            .target
+            .as_mut()
+            .filter(|target| target.head.size == size);
         let for_good = match refused.code {
             Code::LogSignature | Code::Forked | Code::WrongRoot | Code::InvalidEntry => true,
             Code::GoesBack | Code::Malformed | Code::Behind => {
@@ -236,11 +280,11 @@ impl Coordinator {
             peer.resend = None;
             peer.refuses = Some((target.head.size, target.head.root));
             let current = peer.refuses;
-            let willing = self
-                .membership
-                .signers
-                .iter()
-                .filter(|signer| self.peers.get(&signer.name).is_none_or(|peer| peer.refuses != current));
+            let willing = self.membership.signers.iter().filter(|signer| {
+                self.peers
+                    .get(&signer.name)
+                    .is_none_or(|peer| peer.refuses != current)
+            });
             // Whoever might still cosign, does so in thought: is the policy satisfiable?
             let quorum = self.membership.quorum;
             if willing.count() < quorum && !target.complete && !target.impossible {
@@ -256,7 +300,12 @@ impl Coordinator {
         });
     }
 
-    pub(crate) fn tick_appends(&mut self, now: u64, archive: &dyn Archive, output: &mut CoordinatorOutput) {
+    pub(crate) fn tick_appends(
+        &mut self,
+        now: u64,
+        archive: &dyn Archive,
+        output: &mut CoordinatorOutput,
+    ) {
         let late: Vec<String> = self
             .peers
             .iter()

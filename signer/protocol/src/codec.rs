@@ -44,7 +44,8 @@ fn write_bytes<W: Write>(bytes: &[u8], writer: &mut W) -> Result<usize, Error> {
 
 fn read_bytes(input: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let (length, rest) = input.split_first_chunk::<4>().ok_or(Error::EndOfStream)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Error::InvalidVectorLength)?;
+    let length =
+        usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Error::InvalidVectorLength)?;
     rest.split_at_checked(length).ok_or(Error::EndOfStream)
 }
 
@@ -83,7 +84,8 @@ pub(crate) mod text {
 
     pub(crate) fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(String, &[u8]), Error> {
         let (text, rest) = super::read_bytes(bytes)?;
-        let text = String::from_utf8(text.to_vec()).map_err(|_| Error::DecodingError("not UTF-8".into()))?;
+        let text = String::from_utf8(text.to_vec())
+            .map_err(|_| Error::DecodingError("not UTF-8".into()))?;
         Ok((text, rest))
     }
 }

@@ -183,7 +183,7 @@ pub enum Event {
         /// In its words.
         reason: String,
     },
-    /// A node's answer about something that is no longer under way.
+    /// A node refused something, for the operator's eyes; what follows from it comes as an event of its own.
     Refused {
         /// The node.
         node: String,
@@ -267,7 +267,8 @@ impl Coordinator {
     pub fn set_membership(&mut self, membership: Membership) {
         self.membership = membership;
         let signers = &self.membership.signers;
-        self.peers.retain(|name, _| signers.iter().any(|signer| signer.name == *name));
+        self.peers
+            .retain(|name, _| signers.iter().any(|signer| signer.name == *name));
     }
 
     /// Who signs now.
@@ -277,13 +278,20 @@ impl Coordinator {
 
     /// Nodes that are connected, with the size that each has cosigned.
     pub fn connected_nodes(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.peers.iter().map(|(name, peer)| (name.as_str(), peer.size))
+        self.peers
+            .iter()
+            .map(|(name, peer)| (name.as_str(), peer.size))
     }
 
     /// A node's stream is up. The transport has authenticated it.
     pub fn connected(&mut self, now: u64, node: &str) -> CoordinatorOutput {
         let mut output = CoordinatorOutput::default();
-        if self.membership.signers.iter().any(|signer| signer.name == node) {
+        if self
+            .membership
+            .signers
+            .iter()
+            .any(|signer| signer.name == node)
+        {
             let peer = Peer {
                 resend: Some(now.saturating_add(self.patience.append)),
                 ..Peer::default()
@@ -295,7 +303,12 @@ impl Coordinator {
     }
 
     /// A node's stream is down. Sessions that wait for it go on without it.
-    pub fn disconnected<R: RngCore + CryptoRng>(&mut self, now: u64, rng: &mut R, node: &str) -> CoordinatorOutput {
+    pub fn disconnected<R: RngCore + CryptoRng>(
+        &mut self,
+        now: u64,
+        rng: &mut R,
+        node: &str,
+    ) -> CoordinatorOutput {
         let mut output = CoordinatorOutput::default();
         self.peers.remove(node);
         self.replace_silent(now, rng, Some(node), &mut output);
@@ -317,24 +330,36 @@ impl Coordinator {
         }
         match message {
             ToCoordinator::Hello(hello) => self.hello(now, archive, node, hello, &mut output),
-            ToCoordinator::Received(received) => self.received(now, archive, node, &received, &mut output),
-            ToCoordinator::Cosigned(cosigned) => self.cosigned(now, archive, node, &cosigned, &mut output),
-            ToCoordinator::ObjectWanted(wanted) => self.object_wanted(now, archive, node, &wanted, &mut output),
+            ToCoordinator::Received(received) => {
+                self.received(now, archive, node, &received, &mut output)
+            }
+            ToCoordinator::Cosigned(cosigned) => {
+                self.cosigned(now, archive, node, &cosigned, &mut output)
+            }
+            ToCoordinator::ObjectWanted(wanted) => {
+                self.object_wanted(now, archive, node, &wanted, &mut output)
+            }
             ToCoordinator::DkgRound1(round1) => self.dkg_round1(now, node, round1, &mut output),
             ToCoordinator::DkgRound2(round2) => self.dkg_round2(now, node, round2, &mut output),
-            ToCoordinator::DkgAgreement(agreement) => self.dkg_agreement(node, agreement, &mut output),
+            ToCoordinator::DkgAgreement(agreement) => {
+                self.dkg_agreement(node, agreement, &mut output)
+            }
             ToCoordinator::Nonces(nonces) => self.nonces(node, &nonces),
             ToCoordinator::Share(share) => self.share(now, rng, node, &share, &mut output),
             ToCoordinator::Refused(refused) => match refused.subject {
                 Subject::Append(size) => self.append_refused(now, node, size, refused, &mut output),
-                Subject::Session(session) => self.session_refused(now, rng, node, session, refused, &mut output),
+                Subject::Session(session) => {
+                    self.session_refused(now, rng, node, session, refused, &mut output)
+                }
                 Subject::Dkg(run) => self.dkg_refused(now, rng, node, run, refused, &mut output),
-                subject @ (Subject::Frame | Subject::Object(_)) => output.events.push(Event::Refused {
-                    node: node.into(),
-                    subject,
-                    code: refused.code,
-                    reason: refused.reason,
-                }),
+                subject @ (Subject::Frame | Subject::Object(_)) => {
+                    output.events.push(Event::Refused {
+                        node: node.into(),
+                        subject,
+                        code: refused.code,
+                        reason: refused.reason,
+                    })
+                }
             },
         }
         self.start_waiting(now, rng, &mut output);
@@ -342,7 +367,12 @@ impl Coordinator {
     }
 
     /// To be called when time has passed: at [`Self::next_deadline`], or some times a second.
-    pub fn tick<R: RngCore + CryptoRng>(&mut self, now: u64, rng: &mut R, archive: &dyn Archive) -> CoordinatorOutput {
+    pub fn tick<R: RngCore + CryptoRng>(
+        &mut self,
+        now: u64,
+        rng: &mut R,
+        archive: &dyn Archive,
+    ) -> CoordinatorOutput {
         let mut output = CoordinatorOutput::default();
         for (name, peer) in &mut self.peers {
             if peer.hello.is_none() && peer.resend.is_some_and(|at| at <= now) {
@@ -366,12 +396,23 @@ impl Coordinator {
         peers.chain(target).chain(tasks).chain(generation).min()
     }
 
-    fn hello(&mut self, now: u64, archive: &dyn Archive, node: &str, hello: Hello, output: &mut CoordinatorOutput) {
+    fn hello(
+        &mut self,
+        now: u64,
+        archive: &dyn Archive,
+        node: &str,
+        hello: Hello,
+        output: &mut CoordinatorOutput,
+    ) {
         if hello.name != node {
             return output.culprit(node, format!("calls itself {}", hello.name));
         }
         if let Some(peer) = self.peers.get_mut(node) {
-            if peer.hello.as_ref().is_none_or(|before| before.boot != hello.boot) {
+            if peer
+                .hello
+                .as_ref()
+                .is_none_or(|before| before.boot != hello.boot)
+            {
                 // Its memory is new, and the old nonces went with the old one.
                 peer.pool.clear();
                 peer.refuses = None;
@@ -386,8 +427,14 @@ impl Coordinator {
     }
 
     fn nonces(&mut self, node: &str, nonces: &NonceCommitments) {
-        let Some(peer) = self.peers.get_mut(node) else { return };
-        if peer.hello.as_ref().is_none_or(|hello| hello.boot != nonces.boot) {
+        let Some(peer) = self.peers.get_mut(node) else {
+            return;
+        };
+        if peer
+            .hello
+            .as_ref()
+            .is_none_or(|hello| hello.boot != nonces.boot)
+        {
             return;
         }
         let pool = peer.pool.entry(nonces.group_key).or_default();

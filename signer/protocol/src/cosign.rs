@@ -64,7 +64,13 @@ impl Objects for Overlay<'_> {
 }
 
 impl<B: Rulebook> Node<B> {
-    pub(crate) fn append(&mut self, now: u64, store: &dyn Store, append: Append, output: &mut Output) {
+    pub(crate) fn append(
+        &mut self,
+        now: u64,
+        store: &dyn Store,
+        append: Append,
+        output: &mut Output,
+    ) {
         let note = append.checkpoint.as_slice();
         let signed = match SignedCheckpoint::parse(note) {
             Ok(signed) => signed,
@@ -76,7 +82,11 @@ impl<B: Rulebook> Node<B> {
             return output.refuse(subject, Code::LogSignature, error);
         }
         if !signed.checkpoint().extension().is_empty() {
-            return output.refuse(subject, Code::LogSignature, "this log's checkpoints have no extension lines");
+            return output.refuse(
+                subject,
+                Code::LogSignature,
+                "this log's checkpoints have no extension lines",
+            );
         }
         if head.size < self.head.size {
             let reason = format!("this node cosigned size {} already", self.head.size);
@@ -139,18 +149,32 @@ impl<B: Rulebook> Node<B> {
         Ok(())
     }
 
-    pub(crate) fn object(&mut self, now: u64, store: &dyn Store, object: Object, output: &mut Output) {
+    pub(crate) fn object(
+        &mut self,
+        now: u64,
+        store: &dyn Store,
+        object: Object,
+        output: &mut Output,
+    ) {
         let subject = Subject::Object(object.digest);
         // An object that was not asked for, or comes twice, is nothing to complain of: messages cross.
-        let Some(staging) = &mut self.staging else { return };
-        let Some(part) = staging.wanted.get_mut(&object.digest) else { return };
+        let Some(staging) = &mut self.staging else {
+            return;
+        };
+        let Some(part) = staging.wanted.get_mut(&object.digest) else {
+            return;
+        };
         if object.offset == part.len() as u64 {
             part.extend_from_slice(object.bytes.as_slice());
         }
         let length = part.len() as u64;
         if length > MAX_OBJECT || length > object.length {
             staging.wanted.remove(&object.digest);
-            return output.refuse(subject, Code::Object, "longer than it may be or was said to be");
+            return output.refuse(
+                subject,
+                Code::Object,
+                "longer than it may be or was said to be",
+            );
         }
         if length < object.length {
             return output.send.push(ToCoordinator::ObjectWanted(ObjectWanted {
@@ -160,7 +184,11 @@ impl<B: Rulebook> Node<B> {
         }
         let bytes = staging.wanted.remove(&object.digest).unwrap_or_default();
         if <[u8; 32]>::from(Sha256::digest(&bytes)) != object.digest {
-            return output.refuse(subject, Code::Object, "the bytes are not the object of this digest");
+            return output.refuse(
+                subject,
+                Code::Object,
+                "the bytes are not the object of this digest",
+            );
         }
         staging.objects.insert(object.digest, bytes);
         if staging.wanted.is_empty() {
@@ -170,7 +198,9 @@ impl<B: Rulebook> Node<B> {
 
     /// If the staged entries reach their checkpoint: check everything, persist, cosign.
     fn close(&mut self, now: u64, store: &dyn Store, output: &mut Output) {
-        let Some(mut staging) = self.staging.take() else { return };
+        let Some(mut staging) = self.staging.take() else {
+            return;
+        };
         let head = staging.signed.checkpoint().head();
         let subject = Subject::Append(head.size);
         let next = self.head.size + staging.entries.len() as u64;
@@ -189,7 +219,10 @@ impl<B: Rulebook> Node<B> {
             return output.refuse(subject, Code::WrongRoot, reason);
         }
         let limit = now.saturating_add(CLOCK_WINDOW);
-        let times = staging.entries.iter().map(|entry| self.rulebook.claimed_time(entry));
+        let times = staging
+            .entries
+            .iter()
+            .map(|entry| self.rulebook.claimed_time(entry));
         if let Some(time) = times.flatten().find(|time| *time > limit) {
             let reason = format!(
                 "an entry's time, {time}, is more than {CLOCK_WINDOW} s ahead of this node's clock, {now}: compare the clocks"

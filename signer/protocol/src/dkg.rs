@@ -51,7 +51,9 @@ pub enum DkgError {
     #[error("{0}'s message does not bear its approval key's signature for this run")]
     Signature(String),
     /// Somebody saw another round 1 than this node.
-    #[error("{0} saw other round-1 messages than this node: a participant equivocated; compare the nodes' logs")]
+    #[error(
+        "{0} saw other round-1 messages than this node: a participant equivocated; compare the nodes' logs"
+    )]
     Equivocation(String),
     /// A participant's proof, commitment or share is wrong.
     #[error("{name} misbehaved in key generation: {what}")]
@@ -129,26 +131,47 @@ impl Participants {
         }
     }
 
-    fn check_signature(&self, name: &str, message: &[u8], signature: &[u8; 64]) -> Result<(), DkgError> {
+    fn check_signature(
+        &self,
+        name: &str,
+        message: &[u8],
+        signature: &[u8; 64],
+    ) -> Result<(), DkgError> {
         let key = &self.get(name)?.approval_key;
-        if verify_ed25519(key, message, signature) { Ok(()) } else { Err(DkgError::Signature(name.into())) }
+        if verify_ed25519(key, message, signature) {
+            Ok(())
+        } else {
+            Err(DkgError::Signature(name.into()))
+        }
     }
 }
 
 /// What the approval key signs: a length-prefixed domain tag, then the message with its signature field zero.
 fn signed_bytes(domain: &str, message: &impl tls_codec::Serialize) -> Result<Vec<u8>, DkgError> {
-    let mut bytes = Bytes::from(domain.as_bytes().to_vec()).tls_serialize_detached().map_err(other)?;
+    let mut bytes = Bytes::from(domain.as_bytes().to_vec())
+        .tls_serialize_detached()
+        .map_err(other)?;
     message.tls_serialize(&mut bytes).map_err(other)?;
     Ok(bytes)
 }
 
 impl DkgRound1 {
     fn signed_bytes(&self) -> Result<Vec<u8>, DkgError> {
-        signed_bytes(ROUND_1, &Self { signature: [0; 64], ..self.clone() })
+        signed_bytes(
+            ROUND_1,
+            &Self {
+                signature: [0; 64],
+                ..self.clone()
+            },
+        )
     }
 
     /// Is it `name`'s own, for `run`? The coordinator asks too, to name who is late and who is wrong.
-    pub(crate) fn check_sender(&self, run: &DkgRun, participants: &Participants) -> Result<(), DkgError> {
+    pub(crate) fn check_sender(
+        &self,
+        run: &DkgRun,
+        participants: &Participants,
+    ) -> Result<(), DkgError> {
         if self.run != *run {
             return Err(DkgError::Signature(self.name.clone()));
         }
@@ -158,10 +181,20 @@ impl DkgRound1 {
 
 impl DkgRound2 {
     fn signed_bytes(&self) -> Result<Vec<u8>, DkgError> {
-        signed_bytes(ROUND_2, &Self { signature: [0; 64], ..self.clone() })
+        signed_bytes(
+            ROUND_2,
+            &Self {
+                signature: [0; 64],
+                ..self.clone()
+            },
+        )
     }
 
-    pub(crate) fn check_sender(&self, run: &DkgRun, participants: &Participants) -> Result<(), DkgError> {
+    pub(crate) fn check_sender(
+        &self,
+        run: &DkgRun,
+        participants: &Participants,
+    ) -> Result<(), DkgError> {
         if self.run != *run {
             return Err(DkgError::Signature(self.name.clone()));
         }
@@ -182,7 +215,9 @@ fn echo(run: &DkgRun, round1: &[DkgRound1]) -> Result<Digest, DkgError> {
 fn seal_info(run: &DkgRun, from: &str, to: &str) -> Result<Vec<u8>, DkgError> {
     let mut info = signed_bytes(SEAL, run)?;
     for name in [from, to] {
-        Bytes::from(name.as_bytes().to_vec()).tls_serialize(&mut info).map_err(other)?;
+        Bytes::from(name.as_bytes().to_vec())
+            .tls_serialize(&mut info)
+            .map_err(other)?;
     }
     Ok(info)
 }
@@ -269,10 +304,21 @@ impl KeyGeneration {
         rng: &mut R,
     ) -> Result<DkgRound2, DkgError> {
         let echo = echo(&self.run, messages)?;
-        if let Stage::Round2 { echo: seen, own, .. } = &self.stage {
-            return if *seen == echo { Ok(own.clone()) } else { Err(DkgError::OutOfTurn) };
+        if let Stage::Round2 {
+            echo: seen, own, ..
+        } = &self.stage
+        {
+            return if *seen == echo {
+                Ok(own.clone())
+            } else {
+                Err(DkgError::OutOfTurn)
+            };
         }
-        let Stage::Round1 { secret, own: own_round1 } = &self.stage else {
+        let Stage::Round1 {
+            secret,
+            own: own_round1,
+        } = &self.stage
+        else {
             return Err(DkgError::OutOfTurn);
         };
         one_each(messages.iter().map(|m| m.name.as_str()), &self.participants)?;
@@ -289,7 +335,8 @@ impl KeyGeneration {
             };
             let package = dkg::round1::Package::deserialize(message.package.as_slice())
                 .map_err(|_| cheater("malformed round-1 package"))?;
-            if package.commitment().coefficients().len() != usize::from(self.participants.threshold) {
+            if package.commitment().coefficients().len() != usize::from(self.participants.threshold)
+            {
                 return Err(cheater("a polynomial of another degree"));
             }
             let id = self.participants.identifier(&message.name)?;
@@ -340,7 +387,13 @@ impl KeyGeneration {
 
     /// The key share and the key's public side, once everybody's round 2 is here and every echo is this node's own.
     pub fn finish(&mut self, messages: &[DkgRound2]) -> Result<(KeyShare, PublicShares), DkgError> {
-        let Stage::Round2 { secret, echo, round1, .. } = &self.stage else {
+        let Stage::Round2 {
+            secret,
+            echo,
+            round1,
+            ..
+        } = &self.stage
+        else {
             return Err(DkgError::OutOfTurn);
         };
         one_each(messages.iter().map(|m| m.name.as_str()), &self.participants)?;
@@ -379,14 +432,22 @@ impl KeyGeneration {
         }
         let (package, public) =
             dkg::part3(secret, round1, &round2).map_err(|e| self.participants.blame(&e))?;
-        let signers = self.participants.list.iter().map(|p| (p.identifier, p.name.as_str()));
-        let public = PublicShares::from_frost(&public, signers, self.participants.threshold).map_err(other)?;
+        let signers = self
+            .participants
+            .list
+            .iter()
+            .map(|p| (p.identifier, p.name.as_str()));
+        let public = PublicShares::from_frost(&public, signers, self.participants.threshold)
+            .map_err(other)?;
         self.stage = Stage::Done;
         Ok((KeyShare::new(package), public))
     }
 }
 
-fn one_each<'a>(names: impl Iterator<Item = &'a str>, participants: &Participants) -> Result<(), DkgError> {
+fn one_each<'a>(
+    names: impl Iterator<Item = &'a str>,
+    participants: &Participants,
+) -> Result<(), DkgError> {
     let names: Vec<&str> = names.collect();
     let distinct: BTreeSet<&str> = names.iter().copied().collect();
     let expected: BTreeSet<&str> = participants.list.iter().map(|p| p.name.as_str()).collect();

@@ -48,7 +48,9 @@ fn other(error: frost::Error) -> FrostError {
 }
 
 fn id_of(public: &PublicShares, signer: &str) -> Result<frost::Identifier, FrostError> {
-    let share = public.of(signer).ok_or_else(|| FrostError::Signer(signer.into()))?;
+    let share = public
+        .of(signer)
+        .ok_or_else(|| FrostError::Signer(signer.into()))?;
     identifier(share.identifier).map_err(other)
 }
 
@@ -110,16 +112,19 @@ pub fn aggregate(
     if !culprits.is_empty() {
         // The others can be judged without the undecodable ones.
         for (id, share) in &decoded {
-            let sound = frost_public.verifying_shares().get(id).is_some_and(|verifying| {
-                frost_core::verify_signature_share(
-                    *id,
-                    verifying,
-                    share,
-                    &signing_package,
-                    frost_public.verifying_key(),
-                )
-                .is_ok()
-            });
+            let sound = frost_public
+                .verifying_shares()
+                .get(id)
+                .is_some_and(|verifying| {
+                    frost_core::verify_signature_share(
+                        *id,
+                        verifying,
+                        share,
+                        &signing_package,
+                        frost_public.verifying_key(),
+                    )
+                    .is_ok()
+                });
             if !sound {
                 culprits.extend(names.get(id).cloned());
             }

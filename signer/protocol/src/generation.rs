@@ -134,8 +134,15 @@ impl Coordinator {
     }
 
     pub(crate) fn resume_generation(&self, node: &str, output: &mut CoordinatorOutput) {
-        let Some(generation) = &self.generation else { return };
-        if generation.task.participants.list.iter().any(|p| p.name == node)
+        let Some(generation) = &self.generation else {
+            return;
+        };
+        if generation
+            .task
+            .participants
+            .list
+            .iter()
+            .any(|p| p.name == node)
             && let Some(message) = generation.message_for(node)
         {
             output.to(node, message);
@@ -143,7 +150,9 @@ impl Coordinator {
     }
 
     pub(crate) fn tick_generation(&mut self, now: u64, output: &mut CoordinatorOutput) {
-        let Some(generation) = &mut self.generation else { return };
+        let Some(generation) = &mut self.generation else {
+            return;
+        };
         if generation.resend <= now {
             generation.resend = now.saturating_add(self.patience.generation);
             output.events.push(Event::GenerationWaits {
@@ -154,10 +163,25 @@ impl Coordinator {
         }
     }
 
-    pub(crate) fn dkg_round1(&mut self, now: u64, node: &str, round1: DkgRound1, output: &mut CoordinatorOutput) {
-        let Some(generation) = self.generation.as_mut().filter(|g| g.run == round1.run) else { return };
-        if round1.name != node || round1.check_sender(&generation.run, &generation.task.participants).is_err() {
-            return output.culprit(node, "a round-1 message of key generation that it did not sign");
+    pub(crate) fn dkg_round1(
+        &mut self,
+        now: u64,
+        node: &str,
+        round1: DkgRound1,
+        output: &mut CoordinatorOutput,
+    ) {
+        let Some(generation) = self.generation.as_mut().filter(|g| g.run == round1.run) else {
+            return;
+        };
+        if round1.name != node
+            || round1
+                .check_sender(&generation.run, &generation.task.participants)
+                .is_err()
+        {
+            return output.culprit(
+                node,
+                "a round-1 message of key generation that it did not sign",
+            );
         }
         // The first word counts: another one later would be an equivocation of our own making.
         let complete = generation.round1.len() == generation.count();
@@ -168,10 +192,25 @@ impl Coordinator {
         }
     }
 
-    pub(crate) fn dkg_round2(&mut self, now: u64, node: &str, round2: DkgRound2, output: &mut CoordinatorOutput) {
-        let Some(generation) = self.generation.as_mut().filter(|g| g.run == round2.run) else { return };
-        if round2.name != node || round2.check_sender(&generation.run, &generation.task.participants).is_err() {
-            return output.culprit(node, "a round-2 message of key generation that it did not sign");
+    pub(crate) fn dkg_round2(
+        &mut self,
+        now: u64,
+        node: &str,
+        round2: DkgRound2,
+        output: &mut CoordinatorOutput,
+    ) {
+        let Some(generation) = self.generation.as_mut().filter(|g| g.run == round2.run) else {
+            return;
+        };
+        if round2.name != node
+            || round2
+                .check_sender(&generation.run, &generation.task.participants)
+                .is_err()
+        {
+            return output.culprit(
+                node,
+                "a round-2 message of key generation that it did not sign",
+            );
         }
         let complete = generation.round2.len() == generation.count();
         generation.round2.entry(node.into()).or_insert(round2);
@@ -181,21 +220,39 @@ impl Coordinator {
         }
     }
 
-    pub(crate) fn dkg_agreement(&mut self, node: &str, agreement: DkgAgreement, output: &mut CoordinatorOutput) {
-        let Some(generation) = self.generation.as_mut().filter(|g| g.run == agreement.run) else { return };
+    pub(crate) fn dkg_agreement(
+        &mut self,
+        node: &str,
+        agreement: DkgAgreement,
+        output: &mut CoordinatorOutput,
+    ) {
+        let Some(generation) = self.generation.as_mut().filter(|g| g.run == agreement.run) else {
+            return;
+        };
         let participants = &generation.task.participants.list;
-        let Some(participant) = participants.iter().find(|p| p.name == node) else { return };
-        if !verify_ed25519(&participant.approval_key, agreement.text.as_slice(), &agreement.signature) {
+        let Some(participant) = participants.iter().find(|p| p.name == node) else {
+            return;
+        };
+        if !verify_ed25519(
+            &participant.approval_key,
+            agreement.text.as_slice(),
+            &agreement.signature,
+        ) {
             return output.culprit(node, "an agreement that it did not sign");
         }
         generation.agreements.insert(node.into(), agreement);
         if generation.agreements.len() < generation.count() {
             return;
         }
-        let Some(generation) = self.generation.take() else { return };
+        let Some(generation) = self.generation.take() else {
+            return;
+        };
         let mut agreements = generation.agreements.iter();
-        let Some((_, first)) = agreements.next() else { return };
-        let differing = agreements.find(|(_, other)| other.text != first.text || other.group_key != first.group_key);
+        let Some((_, first)) = agreements.next() else {
+            return;
+        };
+        let differing = agreements
+            .find(|(_, other)| other.text != first.text || other.group_key != first.group_key);
         let text = String::from_utf8(first.text.as_slice().to_vec());
         match (differing, text) {
             (None, Ok(text)) => output.events.push(Event::KeyAgreed {
@@ -212,7 +269,8 @@ impl Coordinator {
                 run: generation.run,
                 node: differing.map_or_else(String::new, |(name, _)| name.clone()),
                 code: Code::Equivocation,
-                reason: "the participants agree to different authority files: compare their logs".into(),
+                reason: "the participants agree to different authority files: compare their logs"
+                    .into(),
             }),
         }
     }
@@ -226,7 +284,9 @@ impl Coordinator {
         refused: Refused,
         output: &mut CoordinatorOutput,
     ) {
-        let Some(generation) = self.generation.take_if(|g| g.run == run) else { return };
+        let Some(generation) = self.generation.take_if(|g| g.run == run) else {
+            return;
+        };
         match refused.code {
             // It waits for the log, which is on its way; the next deadline asks again.
             Code::Behind | Code::NotLogged => self.generation = Some(generation),

@@ -5,7 +5,9 @@ use rand_core::{CryptoRng, RngCore};
 
 use crate::{
     dkg::{DkgError, KeyGeneration},
-    messages::{Code, DkgAgreement, DkgRound1s, DkgRound2s, DkgRun, DkgStart, Subject, ToCoordinator},
+    messages::{
+        Code, DkgAgreement, DkgRound1s, DkgRound2s, DkgRun, DkgStart, Subject, ToCoordinator,
+    },
     node::{HeldKey, Node, NodeEvent, Output, Record},
     nonces::NonceStock,
     rulebook::{Rulebook, Store},
@@ -46,7 +48,9 @@ impl<B: Rulebook> Node<B> {
         }
         match self.begin(now, rng, store, &start) {
             Ok(generation) => {
-                output.send.extend(generation.round1().cloned().map(ToCoordinator::DkgRound1));
+                output
+                    .send
+                    .extend(generation.round1().cloned().map(ToCoordinator::DkgRound1));
                 self.generation = Some(generation);
             }
             Err((code, reason)) => output.refuse(Subject::Dkg(run), code, reason),
@@ -66,13 +70,23 @@ impl<B: Rulebook> Node<B> {
             .rulebook
             .key_generation(run.index, &run.operation, now)
             .map_err(|error| (Code::Operation, error.to_string()))?;
-        let waiting = self.held.values().filter(|held| held.public.is_none()).count();
+        let waiting = self
+            .held
+            .values()
+            .filter(|held| held.public.is_none())
+            .count();
         if waiting >= MAX_WAITING_SHARES {
             let reason = "too many runs of key generation without a result: remove the waiting shares of keys that were never logged";
             return Err((Code::Operation, reason.into()));
         }
-        KeyGeneration::start(run, &self.config.name, participants, &*self.keys.approval, rng)
-            .map_err(|error| (error.code(), error.to_string()))
+        KeyGeneration::start(
+            run,
+            &self.config.name,
+            participants,
+            &*self.keys.approval,
+            rng,
+        )
+        .map_err(|error| (error.code(), error.to_string()))
     }
 
     pub(crate) fn dkg_round1s<R: RngCore + CryptoRng>(
@@ -93,7 +107,9 @@ impl<B: Rulebook> Node<B> {
 
     pub(crate) fn dkg_round2s(&mut self, all: &DkgRound2s, output: &mut Output) {
         if let Some(agreement) = self.agreements.get(&all.run) {
-            return output.send.push(ToCoordinator::DkgAgreement(agreement.clone()));
+            return output
+                .send
+                .push(ToCoordinator::DkgAgreement(agreement.clone()));
         }
         if let Err((code, reason)) = self.agree(all, output) {
             output.refuse(Subject::Dkg(all.run), code, reason);
@@ -124,11 +140,20 @@ impl<B: Rulebook> Node<B> {
             text: text.into_bytes().into(),
             signature,
         };
-        output.send.push(ToCoordinator::DkgAgreement(agreement.clone()));
+        output
+            .send
+            .push(ToCoordinator::DkgAgreement(agreement.clone()));
         output.events.push(NodeEvent::KeyMade(group_key));
         self.agreements.insert(all.run, agreement);
         let stock = NonceStock::new(self.boot);
-        self.held.insert(group_key, HeldKey { share, stock, public: None });
+        self.held.insert(
+            group_key,
+            HeldKey {
+                share,
+                stock,
+                public: None,
+            },
+        );
         self.generation = None;
         Ok(())
     }

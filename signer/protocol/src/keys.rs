@@ -172,7 +172,9 @@ impl PublicShares {
 }
 
 pub(crate) fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], frost::Error> {
-    bytes.try_into().map_err(|_| frost::Error::SerializationError)
+    bytes
+        .try_into()
+        .map_err(|_| frost::Error::SerializationError)
 }
 
 /// A node's share of one CA key. It leaves this type only as bytes for sealing ([`KeyShare::to_bytes`]), and those are
@@ -233,8 +235,7 @@ impl KeyShare {
 
     /// Reads what [`Self::to_bytes`] gave.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotAKeyShare> {
-        let package =
-            frost::keys::KeyPackage::deserialize(bytes).map_err(|_| NotAKeyShare)?;
+        let package = frost::keys::KeyPackage::deserialize(bytes).map_err(|_| NotAKeyShare)?;
         let share = Self { package };
         // Trailing bytes, and a public half that is not of this secret, do not come back the same.
         let own = frost::keys::VerifyingShare::from(*share.package.signing_share());

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use bauta_log::{CosignatureVerifier, CosignedCheckpoint, LogPolicy, LogVerifier, LoggedEntry, NoteSignature};
+use bauta_log::{
+    CosignatureVerifier, CosignedCheckpoint, LogPolicy, LogVerifier, LoggedEntry, NoteSignature,
+};
 use bauta_statement::{
     certificate::ca,
     entry::{Body, Entry},
@@ -27,9 +29,7 @@ use crate::{
     coordinator::{Membership, Signer},
     dkg::{Participant, Participants},
     keys::{PublicShare, PublicShares},
-    rulebook::{
-        CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling, ToBeSigned,
-    },
+    rulebook::{CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling, ToBeSigned},
 };
 
 /// A ledger as a [`Rulebook`].
@@ -40,7 +40,9 @@ pub struct LedgerRulebook {
 impl LedgerRulebook {
     /// The rules of the log that begins with the authority file of this digest.
     pub fn new(pinned: Digest) -> Self {
-        Self { ledger: Ledger::new(pinned) }
+        Self {
+            ledger: Ledger::new(pinned),
+        }
     }
 
     /// The state that the log gives.
@@ -76,7 +78,8 @@ fn signers(authority: &Authority) -> Result<Vec<Signer>, UnusableAuthority> {
             let key = &signer.cosignature;
             Ok(Signer {
                 name: signer.name.clone(),
-                cosignature: CosignatureVerifier::new(key.name(), &key.public()).map_err(unusable)?,
+                cosignature: CosignatureVerifier::new(key.name(), &key.public())
+                    .map_err(unusable)?,
             })
         })
         .collect()
@@ -84,9 +87,12 @@ fn signers(authority: &Authority) -> Result<Vec<Signer>, UnusableAuthority> {
 
 /// "This authority's log, cosigned by q of its signers."
 pub fn log_policy(authority: &Authority) -> Result<LogPolicy, UnusableAuthority> {
-    let log = LogVerifier::new(&authority.log.origin, &authority.log.key.public()).map_err(unusable)?;
-    let cosigners: Vec<CosignatureVerifier> =
-        signers(authority)?.into_iter().map(|signer| signer.cosignature).collect();
+    let log =
+        LogVerifier::new(&authority.log.origin, &authority.log.key.public()).map_err(unusable)?;
+    let cosigners: Vec<CosignatureVerifier> = signers(authority)?
+        .into_iter()
+        .map(|signer| signer.cosignature)
+        .collect();
     LogPolicy::quorum_of(log, &cosigners, authority.quorum.q).map_err(unusable)
 }
 
@@ -157,7 +163,10 @@ pub fn participants(generate: &GenerateKey) -> Option<Participants> {
 ///
 /// # Errors
 /// [`NoteError`] if the text is no authority file, or a signature is missing, wrong or of nobody it names.
-pub fn authority_note(text: &str, signatures: &BTreeMap<String, [u8; 64]>) -> Result<Vec<u8>, NoteError> {
+pub fn authority_note(
+    text: &str,
+    signatures: &BTreeMap<String, [u8; 64]>,
+) -> Result<Vec<u8>, NoteError> {
     let Ok((_, file::Body::Authority(authority))) = file::parse_text(text) else {
         return Err(NoteError::Malformed);
     };
@@ -177,16 +186,24 @@ pub fn authority_note(text: &str, signatures: &BTreeMap<String, [u8; 64]>) -> Re
 }
 
 impl Rulebook for LedgerRulebook {
-    fn extend(&mut self, entries: &[Vec<u8>], objects: &dyn Objects) -> Result<Vec<Ruling>, ExtendError> {
+    fn extend(
+        &mut self,
+        entries: &[Vec<u8>],
+        objects: &dyn Objects,
+    ) -> Result<Vec<Ruling>, ExtendError> {
         let objects = Adapter(objects);
-        let verdicts = self.ledger.append_all(entries, &objects).map_err(|(position, refusal)| match refusal {
-            // Whatever else is missing is asked for in the same breath.
-            Refusal::MissingObject(digest) => ExtendError::Missing(missing(digest, entries, &objects)),
-            refusal => ExtendError::Invalid {
-                index: self.ledger.size() + position as u64,
-                reason: refusal.to_string(),
+        let verdicts = self.ledger.append_all(entries, &objects).map_err(
+            |(position, refusal)| match refusal {
+                // Whatever else is missing is asked for in the same breath.
+                Refusal::MissingObject(digest) => {
+                    ExtendError::Missing(missing(digest, entries, &objects))
+                }
+                refusal => ExtendError::Invalid {
+                    index: self.ledger.size() + position as u64,
+                    reason: refusal.to_string(),
+                },
             },
-        })?;
+        )?;
         // What a node cosigned it never takes back, so it needs no way back. A change of authority alone waits for its
         // head to have its quorums: until then a proof needs those of before, too.
         if self.ledger.quorums().len() <= 1 {
@@ -197,7 +214,9 @@ impl Rulebook for LedgerRulebook {
             .map(|verdict| match verdict {
                 Verdict::Accepted => Ruling::Other,
                 Verdict::Issuance(valid) => Ruling::ValidIssuance { time: valid.time },
-                Verdict::InvalidIssuance(reason) => Ruling::InvalidIssuance { reason: reason.to_string() },
+                Verdict::InvalidIssuance(reason) => Ruling::InvalidIssuance {
+                    reason: reason.to_string(),
+                },
             })
             .collect())
     }
@@ -225,10 +244,18 @@ impl Rulebook for LedgerRulebook {
     }
 
     fn keys(&self) -> Vec<PublicShares> {
-        self.ledger.authority().map(|authority| public_shares(authority)).unwrap_or_default()
+        self.ledger
+            .authority()
+            .map(|authority| public_shares(authority))
+            .unwrap_or_default()
     }
 
-    fn key_generation(&self, index: u64, operation: &Digest, now: u64) -> Result<Participants, RuleError> {
+    fn key_generation(
+        &self,
+        index: u64,
+        operation: &Digest,
+        now: u64,
+    ) -> Result<Participants, RuleError> {
         self.ledger
             .pending_generations(now)
             .into_iter()
@@ -236,7 +263,8 @@ impl Rulebook for LedgerRulebook {
             .and_then(|(_, generate)| participants(generate))
             .ok_or_else(|| RuleError::Operation {
                 index,
-                reason: "it asks for no key, has expired or was superseded, or its key is made".into(),
+                reason: "it asks for no key, has expired or was superseded, or its key is made"
+                    .into(),
             })
     }
 
@@ -279,7 +307,10 @@ impl Rulebook for LedgerRulebook {
         match Entry::decode(logged.entry()).map(|entry| entry.body) {
             Ok(Body::Issuance(_)) => self.leaf(index, logged, request),
             Ok(Body::File(_)) => self.ca_certificate(index, request),
-            _ => Err(RuleError::Earns { index, reason: "it is neither an issuance nor a key operation".into() }),
+            _ => Err(RuleError::Earns {
+                index,
+                reason: "it is neither an issuance nor a key operation".into(),
+            }),
         }
     }
 }
@@ -291,7 +322,10 @@ impl LedgerRulebook {
         logged: &LoggedEntry,
         request: &CertificateRequest<'_>,
     ) -> Result<ToBeSigned, RuleError> {
-        let earns = |reason: &str| RuleError::Earns { index, reason: reason.into() };
+        let earns = |reason: &str| RuleError::Earns {
+            index,
+            reason: reason.into(),
+        };
         let beside = |reason: String| RuleError::Beside { index, reason };
         let valid = self
             .ledger
@@ -301,16 +335,24 @@ impl LedgerRulebook {
         if valid.ca.key.group_key != request.group_key {
             return Err(earns("it names another CA key"));
         }
-        csr::verify_for(request.csr, &valid.issuance.key).map_err(|error| beside(error.to_string()))?;
-        let openings = Opening::decode_list(request.openings).map_err(|error| beside(error.to_string()))?;
-        let tbs = valid.tbs(&openings).map_err(|error| beside(error.to_string()))?;
+        csr::verify_for(request.csr, &valid.issuance.key)
+            .map_err(|error| beside(error.to_string()))?;
+        let openings =
+            Opening::decode_list(request.openings).map_err(|error| beside(error.to_string()))?;
+        let tbs = valid
+            .tbs(&openings)
+            .map_err(|error| beside(error.to_string()))?;
         Ok(ToBeSigned {
             tbs: tbs.as_bytes().to_vec(),
             time: Some(valid.time),
         })
     }
 
-    fn ca_certificate(&self, index: u64, request: &CertificateRequest<'_>) -> Result<ToBeSigned, RuleError> {
+    fn ca_certificate(
+        &self,
+        index: u64,
+        request: &CertificateRequest<'_>,
+    ) -> Result<ToBeSigned, RuleError> {
         let refuse = |reason: String| RuleError::Operation { index, reason };
         let logged = self
             .ledger

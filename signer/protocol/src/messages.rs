@@ -6,9 +6,7 @@
 //! stream per node) says who is speaking: names inside messages are claims that are checked against it.
 
 use thiserror::Error;
-use tls_codec::{
-    DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize,
-};
+use tls_codec::{DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 pub use crate::codec::Bytes;
 
@@ -192,7 +190,17 @@ pub struct DkgStart {
 
 /// One run of distributed key generation.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSerialize, TlsDeserializeBytes, TlsSize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    TlsSerialize,
+    TlsDeserializeBytes,
+    TlsSize,
 )]
 pub struct DkgRun {
     /// Digest of the key-generation file.
@@ -336,7 +344,17 @@ pub struct Commitment {
 
 /// One nonce of one boot of a node: used once, then never again.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, TlsSerialize, TlsDeserializeBytes, TlsSize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    TlsSerialize,
+    TlsDeserializeBytes,
+    TlsSize,
 )]
 pub struct Slot {
     /// The boot it belongs to.
@@ -508,7 +526,11 @@ pub enum Code {
 }
 
 fn bound(ok: bool, field: &'static str) -> Result<(), DecodeError> {
-    if ok { Ok(()) } else { Err(DecodeError::Bound { field }) }
+    if ok {
+        Ok(())
+    } else {
+        Err(DecodeError::Bound { field })
+    }
 }
 
 fn part(bytes: &Bytes, field: &'static str) -> Result<(), DecodeError> {
@@ -630,7 +652,10 @@ mod tests {
         assert_eq!(ToNode::decode(&frame).unwrap(), append(9));
         let mut longer = frame.clone();
         longer.push(0);
-        assert!(matches!(ToNode::decode(&longer), Err(DecodeError::Malformed(_))));
+        assert!(matches!(
+            ToNode::decode(&longer),
+            Err(DecodeError::Malformed(_))
+        ));
         for cut in 0..frame.len() {
             assert!(ToNode::decode(&frame[..cut]).is_err(), "cut at {cut}");
         }
@@ -651,7 +676,10 @@ mod tests {
         );
         let mut frame = vec![VERSION];
         append(MAX_ENTRY + 1).tls_serialize(&mut frame).unwrap();
-        assert_eq!(ToNode::decode(&frame), Err(DecodeError::Bound { field: "entry" }));
+        assert_eq!(
+            ToNode::decode(&frame),
+            Err(DecodeError::Bound { field: "entry" })
+        );
         assert_eq!(
             ToNode::decode(&vec![VERSION; MAX_FRAME + 1]),
             Err(DecodeError::TooLong(MAX_FRAME + 1))

@@ -141,10 +141,14 @@ impl Output {
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum RestoreError {
     /// An entry below the head is gone.
-    #[error("entry {0} is missing below the cosigned head: restore the store, or re-enrol this signer under a new key")]
+    #[error(
+        "entry {0} is missing below the cosigned head: restore the store, or re-enrol this signer under a new key"
+    )]
     EntryMissing(u64),
     /// The entries do not hash to the head.
-    #[error("the stored entries do not give the cosigned root at size {0}: the store is damaged; re-enrol this signer under a new key")]
+    #[error(
+        "the stored entries do not give the cosigned root at size {0}: the store is damaged; re-enrol this signer under a new key"
+    )]
     Root(u64),
     /// The rules refuse what was cosigned.
     #[error("the stored log does not pass the rules it was cosigned under: {0}")]
@@ -198,7 +202,14 @@ impl<B: Rulebook> Node<B> {
             .into_iter()
             .map(|share| {
                 let stock = NonceStock::new(boot);
-                (share.group_key(), HeldKey { share, stock, public: None })
+                (
+                    share.group_key(),
+                    HeldKey {
+                        share,
+                        stock,
+                        public: None,
+                    },
+                )
             })
             .collect();
         let mut node = Self {
@@ -311,7 +322,9 @@ impl<B: Rulebook> Node<B> {
     pub(crate) fn activate(&mut self, output: &mut Output) {
         let in_force = self.rulebook.keys();
         for (group_key, held) in &mut self.held {
-            let public = in_force.iter().find(|public| public.group_key == *group_key);
+            let public = in_force
+                .iter()
+                .find(|public| public.group_key == *group_key);
             let fits = public.filter(|public| held.share.matches(&self.config.name, public));
             if public.is_some() && fits.is_none() {
                 output.events.push(NodeEvent::WrongShare(*group_key));
@@ -337,7 +350,11 @@ impl<B: Rulebook> Node<B> {
     }
 }
 
-fn nonces(group_key: GroupKey, boot: [u8; 16], commitments: Vec<NumberedCommitment>) -> ToCoordinator {
+fn nonces(
+    group_key: GroupKey,
+    boot: [u8; 16],
+    commitments: Vec<NumberedCommitment>,
+) -> ToCoordinator {
     ToCoordinator::Nonces(NonceCommitments {
         group_key,
         boot,

@@ -73,8 +73,7 @@ impl NonceStock {
     ) -> Result<Vec<NumberedCommitment>, frost::Error> {
         let mut fresh = Vec::new();
         while self.fresh.len() < STOCK {
-            let (nonces, commitments) =
-                frost::round1::commit(share.package().signing_share(), rng);
+            let (nonces, commitments) = frost::round1::commit(share.package().signing_share(), rng);
             let commitment = Commitment {
                 hiding: array(&commitments.hiding().serialize()?)?,
                 binding: array(&commitments.binding().serialize()?)?,
@@ -122,7 +121,8 @@ mod tests {
 
     fn share(rng: &mut ChaCha20Rng) -> KeyShare {
         let (shares, _) =
-            frost::keys::generate_with_dealer(3, 2, frost::keys::IdentifierList::Default, rng).unwrap();
+            frost::keys::generate_with_dealer(3, 2, frost::keys::IdentifierList::Default, rng)
+                .unwrap();
         KeyShare::new(shares.into_values().next().unwrap().try_into().unwrap())
     }
 
@@ -133,13 +133,26 @@ mod tests {
         let mut stock = NonceStock::new([1; 16]);
         assert!(stock.is_low());
         assert_eq!(stock.refill(&share, &mut rng).unwrap().len(), STOCK);
-        let slot = Slot { boot: [1; 16], number: 5 };
-        assert!(stock.take(Slot { boot: [2; 16], ..slot }).is_none());
+        let slot = Slot {
+            boot: [1; 16],
+            number: 5,
+        };
+        assert!(
+            stock
+                .take(Slot {
+                    boot: [2; 16],
+                    ..slot
+                })
+                .is_none()
+        );
         assert_eq!(stock.take(slot).unwrap().slot(), slot);
         assert!(stock.take(slot).is_none());
         // What is filled up has new numbers.
         let more = stock.refill(&share, &mut rng).unwrap();
-        assert_eq!(more.iter().map(|c| c.number).collect::<Vec<_>>(), [STOCK as u64]);
+        assert_eq!(
+            more.iter().map(|c| c.number).collect::<Vec<_>>(),
+            [STOCK as u64]
+        );
         assert!(stock.offered().iter().all(|c| c.number != 5));
     }
 }

@@ -114,7 +114,11 @@ pub struct CertificateRequest<'a> {
 pub trait Rulebook {
     /// Appends `entries` in order: all of them, or none. An invalid issuance is appended; any other invalid entry, or
     /// a missing object, leaves the rulebook as it was.
-    fn extend(&mut self, entries: &[Vec<u8>], objects: &dyn Objects) -> Result<Vec<Ruling>, ExtendError>;
+    fn extend(
+        &mut self,
+        entries: &[Vec<u8>],
+        objects: &dyn Objects,
+    ) -> Result<Vec<Ruling>, ExtendError>;
 
     /// How many entries have been appended.
     fn size(&self) -> u64;
@@ -134,7 +138,12 @@ pub trait Rulebook {
 
     /// Who takes part in the key generation that entry `index` logs, if it is one, unexpired at `now`, and its key is
     /// not made yet.
-    fn key_generation(&self, index: u64, operation: &Digest, now: u64) -> Result<Participants, RuleError>;
+    fn key_generation(
+        &self,
+        index: u64,
+        operation: &Digest,
+        now: u64,
+    ) -> Result<Participants, RuleError>;
 
     /// The text of the authority file that records the key just made: the one in force, and the key.
     fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError>;

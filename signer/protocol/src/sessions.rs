@@ -12,7 +12,8 @@ use crate::{
     coordinator::{Coordinator, CoordinatorOutput, Event},
     frost_scheme::{FROST_ED25519, FrostError, aggregate},
     messages::{
-        Code, FrostPackage, FrostSigner, GroupKey, Refused, SignRequest, SignatureShare, Subject, ToNode,
+        Code, FrostPackage, FrostSigner, GroupKey, Refused, SignRequest, SignatureShare, Subject,
+        ToNode,
     },
 };
 
@@ -55,14 +56,22 @@ struct Session {
 
 impl Task {
     pub(crate) fn deadline(&self) -> u64 {
-        let session = self.session.as_ref().map_or(u64::MAX, |session| session.deadline);
+        let session = self
+            .session
+            .as_ref()
+            .map_or(u64::MAX, |session| session.deadline);
         session.min(self.asked.deadline)
     }
 }
 
 impl Session {
     fn waits_for(&self, node: &str) -> bool {
-        !self.shares.contains_key(node) && self.package.signers.iter().any(|signer| signer.name == node)
+        !self.shares.contains_key(node)
+            && self
+                .package
+                .signers
+                .iter()
+                .any(|signer| signer.name == node)
     }
 }
 
@@ -118,12 +127,18 @@ impl Coordinator {
         number: u64,
         output: &mut CoordinatorOutput,
     ) {
-        let Some(task) = self.tasks.get_mut(&number) else { return };
+        let Some(task) = self.tasks.get_mut(&number) else {
+            return;
+        };
         if task.session.is_some() {
             return;
         }
         let group_key = task.asked.group_key;
-        let key = self.membership.keys.iter().find(|key| key.group_key == group_key);
+        let key = self
+            .membership
+            .keys
+            .iter()
+            .find(|key| key.group_key == group_key);
         let needed = key.map_or(0, |key| usize::from(key.threshold));
         let mut able: Vec<(u32, u32, usize, &str)> = key
             .iter()
@@ -134,7 +149,12 @@ impl Coordinator {
                 let stock = peer.pool.get(&group_key).map_or(0, |pool| pool.len());
                 (stock > 0 && peer.size > task.asked.index).then(|| {
                     let failures = task.failures.get(&share.signer).copied().unwrap_or(0);
-                    (failures, peer.strikes, usize::MAX - stock, share.signer.as_str())
+                    (
+                        failures,
+                        peer.strikes,
+                        usize::MAX - stock,
+                        share.signer.as_str(),
+                    )
                 })
             })
             .collect();
@@ -152,16 +172,29 @@ impl Coordinator {
             return;
         }
         task.starved = false;
-        let chosen: Vec<String> = able.iter().take(needed).map(|(.., name)| (*name).to_owned()).collect();
+        let chosen: Vec<String> = able
+            .iter()
+            .take(needed)
+            .map(|(.., name)| (*name).to_owned())
+            .collect();
         let mut signers = Vec::new();
         for name in chosen {
-            let pool = self.peers.get_mut(&name).and_then(|peer| peer.pool.get_mut(&group_key));
+            let pool = self
+                .peers
+                .get_mut(&name)
+                .and_then(|peer| peer.pool.get_mut(&group_key));
             if let Some((slot, commitment)) = pool.and_then(|pool| pool.pop_front()) {
-                signers.push(FrostSigner { name, slot, commitment });
+                signers.push(FrostSigner {
+                    name,
+                    slot,
+                    commitment,
+                });
             }
         }
         let package = FrostPackage { signers };
-        let Ok(payload) = package.encode() else { return };
+        let Ok(payload) = package.encode() else {
+            return;
+        };
         let mut id = [0; 16];
         rng.fill_bytes(&mut id);
         let request = SignRequest {
@@ -190,7 +223,11 @@ impl Coordinator {
     fn task_of(&self, node: &str, session: [u8; 16]) -> Option<u64> {
         self.tasks
             .iter()
-            .find(|(_, task)| task.session.as_ref().is_some_and(|s| s.id == session && s.waits_for(node)))
+            .find(|(_, task)| {
+                task.session
+                    .as_ref()
+                    .is_some_and(|s| s.id == session && s.waits_for(node))
+            })
             .map(|(number, _)| *number)
     }
 
@@ -203,22 +240,38 @@ impl Coordinator {
         output: &mut CoordinatorOutput,
     ) {
         // A share that nobody waits for any more is late, not wrong.
-        let Some(number) = self.task_of(node, share.session) else { return };
-        let Some(task) = self.tasks.get_mut(&number) else { return };
-        let Some(session) = &mut task.session else { return };
-        session.shares.insert(node.into(), share.payload.as_slice().to_vec());
+        let Some(number) = self.task_of(node, share.session) else {
+            return;
+        };
+        let Some(task) = self.tasks.get_mut(&number) else {
+            return;
+        };
+        let Some(session) = &mut task.session else {
+            return;
+        };
+        session
+            .shares
+            .insert(node.into(), share.payload.as_slice().to_vec());
         if session.shares.len() < session.package.signers.len() {
             return;
         }
         let group_key = task.asked.group_key;
-        let Some(key) = self.membership.keys.iter().find(|key| key.group_key == group_key) else {
+        let Some(key) = self
+            .membership
+            .keys
+            .iter()
+            .find(|key| key.group_key == group_key)
+        else {
             task.session = None;
             return;
         };
         match aggregate(&session.package, key, &task.asked.tbs, &session.shares) {
             Ok(signature) => {
                 self.tasks.remove(&number);
-                output.events.push(Event::Signed { task: number, signature });
+                output.events.push(Event::Signed {
+                    task: number,
+                    signature,
+                });
                 return;
             }
             Err(FrostError::Culprits { culprits }) => {
@@ -242,7 +295,14 @@ impl Coordinator {
             }
         }
         task.session = None;
-        self.give_up_or_go_on(now, rng, number, Code::Cheater, "too many bad shares", output);
+        self.give_up_or_go_on(
+            now,
+            rng,
+            number,
+            Code::Cheater,
+            "too many bad shares",
+            output,
+        );
     }
 
     // All of these belong to one refusal; a struct for them would be named after it.
@@ -262,8 +322,12 @@ impl Coordinator {
             code: refused.code,
             reason: refused.reason.clone(),
         });
-        let Some(number) = self.task_of(node, session) else { return };
-        let Some(task) = self.tasks.get_mut(&number) else { return };
+        let Some(number) = self.task_of(node, session) else {
+            return;
+        };
+        let Some(task) = self.tasks.get_mut(&number) else {
+            return;
+        };
         task.session = None;
         *task.failures.entry(node.into()).or_default() += 1;
         match refused.code {
@@ -293,10 +357,19 @@ impl Coordinator {
         reason: &str,
         output: &mut CoordinatorOutput,
     ) {
-        let Some(task) = self.tasks.get(&number) else { return };
-        let key = self.membership.keys.iter().find(|key| key.group_key == task.asked.group_key);
+        let Some(task) = self.tasks.get(&number) else {
+            return;
+        };
+        let key = self
+            .membership
+            .keys
+            .iter()
+            .find(|key| key.group_key == task.asked.group_key);
         let left = key.map_or(0, |key| {
-            key.shares.iter().filter(|share| !task.out.contains(&share.signer)).count()
+            key.shares
+                .iter()
+                .filter(|share| !task.out.contains(&share.signer))
+                .count()
         });
         if key.is_some_and(|key| left < usize::from(key.threshold)) {
             self.tasks.remove(&number);
@@ -330,7 +403,9 @@ impl Coordinator {
         }
         let mut again = Vec::new();
         for (number, task) in &mut self.tasks {
-            let Some(session) = &task.session else { continue };
+            let Some(session) = &task.session else {
+                continue;
+            };
             let over = session.deadline <= now || gone.is_some_and(|node| session.waits_for(node));
             if !over {
                 continue;

@@ -25,7 +25,13 @@ impl RuleError {
 }
 
 impl<B: Rulebook> Node<B> {
-    pub(crate) fn sign(&mut self, now: u64, store: &dyn Store, request: &SignRequest, output: &mut Output) {
+    pub(crate) fn sign(
+        &mut self,
+        now: u64,
+        store: &dyn Store,
+        request: &SignRequest,
+        output: &mut Output,
+    ) {
         if let Err((code, reason)) = self.try_sign(now, store, request, output) {
             output.refuse(Subject::Session(request.session), code, reason);
         }
@@ -39,7 +45,10 @@ impl<B: Rulebook> Node<B> {
         output: &mut Output,
     ) -> Result<(), (Code, String)> {
         if request.scheme != FROST_ED25519 || request.round != 1 {
-            return Err((Code::Scheme, "this node knows scheme 1, FROST-Ed25519, of one round".into()));
+            return Err((
+                Code::Scheme,
+                "this node knows scheme 1, FROST-Ed25519, of one round".into(),
+            ));
         }
         let public = self
             .held
@@ -52,7 +61,10 @@ impl<B: Rulebook> Node<B> {
             let reason = "the certificate that this entry earns is another than the coordinator's";
             return Err((Code::TbsDiffers, reason.into()));
         }
-        if store.bound(request.index).is_some_and(|bound| bound != tbs_digest) {
+        if store
+            .bound(request.index)
+            .is_some_and(|bound| bound != tbs_digest)
+        {
             let reason = "this entry was bound to another certificate, and has one only";
             return Err((Code::AnotherTbs, reason.into()));
         }
@@ -67,8 +79,16 @@ impl<B: Rulebook> Node<B> {
             .signers
             .iter()
             .find(|signer| signer.name == self.config.name)
-            .ok_or((Code::Malformed, "this node is not among the session's signers".to_owned()))?;
-        let spent = || (Code::NonceSpent, "the nonce is spent, or of another start of this node".to_owned());
+            .ok_or((
+                Code::Malformed,
+                "this node is not among the session's signers".to_owned(),
+            ))?;
+        let spent = || {
+            (
+                Code::NonceSpent,
+                "the nonce is spent, or of another start of this node".to_owned(),
+            )
+        };
         if store.burnt(&request.group_key, &own.slot) {
             return Err(spent());
         }
@@ -91,7 +111,9 @@ impl<B: Rulebook> Node<B> {
             round: request.round,
             payload: share.to_vec().into(),
         }));
-        output.events.push(NodeEvent::ShareGiven { index: request.index });
+        output.events.push(NodeEvent::ShareGiven {
+            index: request.index,
+        });
         Ok(())
     }
 
@@ -131,7 +153,12 @@ impl<B: Rulebook> Node<B> {
         index: u64,
         proof: &[u8],
     ) -> Result<bauta_log::LoggedEntry, (Code, String)> {
-        let behind = || (Code::Behind, format!("this node holds {} entries", self.head.size));
+        let behind = || {
+            (
+                Code::Behind,
+                format!("this node holds {} entries", self.head.size),
+            )
+        };
         if index >= self.head.size {
             return Err(behind());
         }

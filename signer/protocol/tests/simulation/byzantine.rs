@@ -2,7 +2,10 @@
 
 use bauta_signer_protocol::{
     coordinator::Event,
-    messages::{Append, Code, DkgRound1, DkgRound1s, DkgRound2s, DkgRun, DkgStart, Refused, SignRequest, ToCoordinator, ToNode},
+    messages::{
+        Append, Code, DkgRound1, DkgRound1s, DkgRound2s, DkgRun, DkgStart, Refused, SignRequest,
+        ToCoordinator, ToNode,
+    },
 };
 use bauta_statement::file::authority::Quorum;
 
@@ -20,7 +23,11 @@ fn a_bad_share_is_named_and_replaced() {
     for _ in 0..3 {
         world.issue(group_key);
     }
-    assert!(world.culprits().iter().eq(["signer-1", "signer-2"]), "{:?}", world.culprits());
+    assert!(
+        world.culprits().iter().eq(["signer-1", "signer-2"]),
+        "{:?}",
+        world.culprits()
+    );
 }
 
 #[test]
@@ -49,7 +56,15 @@ fn when_too_many_refuse_the_task_ends_with_their_reason() {
     world.log(&[entry(b'I', now, b"")]);
     world.sign(index, group_key);
     let refused = |w: &World| {
-        w.events.iter().any(|e| matches!(e, Event::SignRefused { code: Code::InvalidIssuance, .. }))
+        w.events.iter().any(|e| {
+            matches!(
+                e,
+                Event::SignRefused {
+                    code: Code::InvalidIssuance,
+                    ..
+                }
+            )
+        })
     };
     assert!(world.run(60, refused));
     for i in 0..3 {
@@ -111,12 +126,21 @@ fn f_bad_signers_and_the_coordinator_get_no_unlogged_signature() {
                 };
                 // Its own side first, then the other one.
                 let own = world_.tell(*i, append(signed, log));
-                if own.iter().any(|a| matches!(a, ToCoordinator::Cosigned(_))) && which == side(*i) {
+                if own.iter().any(|a| matches!(a, ToCoordinator::Cosigned(_))) && which == side(*i)
+                {
                     cosigned[side(*i)].push(*i);
                 }
                 if which != side(*i) {
                     let answers = world_.tell(*i, append(first, &histories[which].0));
-                    let forked = |a: &ToCoordinator| matches!(a, ToCoordinator::Refused(Refused { code: Code::Forked, .. }));
+                    let forked = |a: &ToCoordinator| {
+                        matches!(
+                            a,
+                            ToCoordinator::Refused(Refused {
+                                code: Code::Forked,
+                                ..
+                            })
+                        )
+                    };
                     assert!(answers.iter().any(forked), "an honest node cosigned both");
                 }
             }
@@ -127,23 +151,44 @@ fn f_bad_signers_and_the_coordinator_get_no_unlogged_signature() {
             let proof = log.proof(index, &world_.collude(signed.clone(), &all));
             let mut shares = 0;
             for i in &honest {
-                let answers = world_.tell(*i, ToNode::Sign(ask(&mut world.rng, index, group_key, &proof, log)));
+                let answers = world_.tell(
+                    *i,
+                    ToNode::Sign(ask(&mut world.rng, index, group_key, &proof, log)),
+                );
                 // Nonces are refused here; what counts is whether the node got so far as to look at them.
                 let willing = answers.iter().any(|a| {
-                    matches!(a, ToCoordinator::Refused(Refused { code: Code::Malformed, .. }))
+                    matches!(
+                        a,
+                        ToCoordinator::Refused(Refused {
+                            code: Code::Malformed,
+                            ..
+                        })
+                    )
                 });
                 shares += usize::from(willing);
             }
             let reaches = f + shares >= t;
-            assert!(!reaches || all.len() >= q, "split {split:b}: shares without a quorum");
+            assert!(
+                !reaches || all.len() >= q,
+                "split {split:b}: shares without a quorum"
+            );
             winners += usize::from(reaches);
         }
-        assert!(winners <= 1, "split {split:b}: two histories of one size are signed");
+        assert!(
+            winners <= 1,
+            "split {split:b}: two histories of one size are signed"
+        );
     }
 }
 
 /// A request that is right but for its empty list of nonces.
-fn ask(rng: &mut impl rand_chacha::rand_core::RngCore, index: u64, group_key: [u8; 32], proof: &[u8], log: &Log) -> SignRequest {
+fn ask(
+    rng: &mut impl rand_chacha::rand_core::RngCore,
+    index: u64,
+    group_key: [u8; 32],
+    proof: &[u8],
+    log: &Log,
+) -> SignRequest {
     use sha2::Digest as _;
     let mut session = [0; 16];
     rng.fill_bytes(&mut session);
@@ -166,8 +211,16 @@ fn ask(rng: &mut impl rand_chacha::rand_core::RngCore, index: u64, group_key: [u
 fn round_1(world: &mut World) -> (DkgRun, Vec<DkgRound1>) {
     let now = world.seconds();
     let cosigned = world.log(&[entry(b'K', now, b"")]);
-    assert!(world.run(60, |w| w.nodes.iter().all(|n| n.node.as_ref().unwrap().head().size == 1)));
-    let run = DkgRun { operation: OPERATION, index: 0, attempt: [1; 16] };
+    assert!(world.run(60, |w| {
+        w.nodes
+            .iter()
+            .all(|n| n.node.as_ref().unwrap().head().size == 1)
+    }));
+    let run = DkgRun {
+        operation: OPERATION,
+        index: 0,
+        attempt: [1; 16],
+    };
     let proof = world.log.proof(0, cosigned.signed());
     let round1 = start(world, run, proof);
     (run, round1)
@@ -176,7 +229,10 @@ fn round_1(world: &mut World) -> (DkgRun, Vec<DkgRound1>) {
 fn start(world: &mut World, run: DkgRun, proof: Vec<u8>) -> Vec<DkgRound1> {
     (0..world.nodes.len())
         .map(|i| {
-            let start = DkgStart { run, proof: proof.clone().into() };
+            let start = DkgStart {
+                run,
+                proof: proof.clone().into(),
+            };
             match world.tell(i, ToNode::DkgStart(start)).as_slice() {
                 [ToCoordinator::DkgRound1(round1)] => round1.clone(),
                 other => panic!("{other:?}"),
@@ -199,8 +255,19 @@ fn equivocation_in_key_generation_is_caught() {
     // Signer 1 starts afresh in secret, and signs another round 1 for the same run; the coordinator shows it to signer 2.
     world.stop(0);
     world.start(0);
-    let proof = world.log.proof(0, world.cosigned.as_ref().unwrap().signed());
-    let another = match world.tell(0, ToNode::DkgStart(DkgStart { run, proof: proof.into() })).as_slice() {
+    let proof = world
+        .log
+        .proof(0, world.cosigned.as_ref().unwrap().signed());
+    let another = match world
+        .tell(
+            0,
+            ToNode::DkgStart(DkgStart {
+                run,
+                proof: proof.into(),
+            }),
+        )
+        .as_slice()
+    {
         [ToCoordinator::DkgRound1(round1)] => round1.clone(),
         other => panic!("{other:?}"),
     };
@@ -215,22 +282,39 @@ fn equivocation_in_key_generation_is_caught() {
             1 => shown_to_2.clone(),
             _ => round1.clone(),
         };
-        match world.tell(i, ToNode::DkgRound1s(DkgRound1s { run, round1 })).as_slice() {
+        match world
+            .tell(i, ToNode::DkgRound1s(DkgRound1s { run, round1 }))
+            .as_slice()
+        {
             [ToCoordinator::DkgRound2(message)] => round2.push(message.clone()),
             other => panic!("{other:?}"),
         }
     }
     for i in 0..5 {
-        let all = DkgRound2s { run, round2: round2.clone() };
-        assert_eq!(code(&world.tell(i, ToNode::DkgRound2s(all))), Some(Code::Equivocation), "signer {}", i + 1);
+        let all = DkgRound2s {
+            run,
+            round2: round2.clone(),
+        };
+        assert_eq!(
+            code(&world.tell(i, ToNode::DkgRound2s(all))),
+            Some(Code::Equivocation),
+            "signer {}",
+            i + 1
+        );
         assert!(world.nodes[i].store.shares.is_empty());
     }
     // The coordinator cannot hide it by altering an echo: it is signed.
     let mut altered = round2.clone();
     altered[0].echo = round2[2].echo;
     altered[1].echo = round2[2].echo;
-    let all = DkgRound2s { run, round2: altered };
-    assert_eq!(code(&world.tell(2, ToNode::DkgRound2s(all))), Some(Code::Cheater));
+    let all = DkgRound2s {
+        run,
+        round2: altered,
+    };
+    assert_eq!(
+        code(&world.tell(2, ToNode::DkgRound2s(all))),
+        Some(Code::Cheater)
+    );
 }
 
 #[test]
@@ -247,16 +331,33 @@ fn what_the_coordinator_alters_in_key_generation_is_noticed() {
     let mut mine_changed = round1.clone();
     mine_changed[1].sealing_key = [9; 32];
     assert_eq!(tell(&mut world, mine_changed), Some(Code::Cheater));
-    assert_eq!(tell(&mut world, round1[..4].to_vec()), Some(Code::Malformed));
+    assert_eq!(
+        tell(&mut world, round1[..4].to_vec()),
+        Some(Code::Malformed)
+    );
     let mut doubled = round1.clone();
     doubled[4] = round1[3].clone();
     assert_eq!(tell(&mut world, doubled), Some(Code::Malformed));
     // A message of another run, properly signed for that one.
-    let proof = world.log.proof(0, world.cosigned.as_ref().unwrap().signed());
-    let other_run = DkgRun { attempt: [2; 16], ..run };
+    let proof = world
+        .log
+        .proof(0, world.cosigned.as_ref().unwrap().signed());
+    let other_run = DkgRun {
+        attempt: [2; 16],
+        ..run
+    };
     world.stop(0);
     world.start(0);
-    let other = match world.tell(0, ToNode::DkgStart(DkgStart { run: other_run, proof: proof.into() })).as_slice() {
+    let other = match world
+        .tell(
+            0,
+            ToNode::DkgStart(DkgStart {
+                run: other_run,
+                proof: proof.into(),
+            }),
+        )
+        .as_slice()
+    {
         [ToCoordinator::DkgRound1(round1)] => round1.clone(),
         other => panic!("{other:?}"),
     };
@@ -273,9 +374,20 @@ fn no_key_is_made_without_a_logged_file() {
     let mut world = World::new(14, 5, 3, 4);
     let now = world.seconds();
     let cosigned = world.log(&[entry(b'I', now, b""), entry(b'K', now, b"")]);
-    assert!(world.run(60, |w| w.nodes.iter().all(|n| n.node.as_ref().unwrap().head().size == 2)));
+    assert!(world.run(60, |w| {
+        w.nodes
+            .iter()
+            .all(|n| n.node.as_ref().unwrap().head().size == 2)
+    }));
     let start = |index, operation, proof: Vec<u8>| {
-        ToNode::DkgStart(DkgStart { run: DkgRun { operation, index, attempt: [1; 16] }, proof: proof.into() })
+        ToNode::DkgStart(DkgStart {
+            run: DkgRun {
+                operation,
+                index,
+                attempt: [1; 16],
+            },
+            proof: proof.into(),
+        })
     };
     let proof = |index| world.log.proof(index, cosigned.signed());
     let bare = world.log.proof(1, &world.log.sign(world.log.tree.head()));

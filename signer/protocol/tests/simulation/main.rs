@@ -3,6 +3,7 @@
 
 mod byzantine;
 mod cosignatures;
+mod ledger;
 mod network;
 mod shares;
 mod toy;

@@ -32,7 +32,11 @@ fn loss_reordering_and_crashes_delay_and_break_nothing() {
         for _ in 0..4 {
             world.issue(group_key);
         }
-        assert!(world.culprits().is_empty(), "seed {seed}: {:?}", world.culprits());
+        assert!(
+            world.culprits().is_empty(),
+            "seed {seed}: {:?}",
+            world.culprits()
+        );
     }
 }
 
@@ -42,7 +46,9 @@ fn a_node_that_was_away_catches_up_in_steps() {
     let group_key = world.make_key();
     world.stop(4);
     let now = world.seconds();
-    let many: Vec<Vec<u8>> = (0..9000u32).map(|i| entry(b'i', now, &i.to_be_bytes())).collect();
+    let many: Vec<Vec<u8>> = (0..9000u32)
+        .map(|i| entry(b'i', now, &i.to_be_bytes()))
+        .collect();
     for batch in many.chunks(3000) {
         world.log(batch);
     }
@@ -52,7 +58,11 @@ fn a_node_that_was_away_catches_up_in_steps() {
     world.start(3);
     world.start(4);
     let size = world.size();
-    assert!(world.run(120, |w| [3, 4].iter().all(|i| w.nodes[*i].node.as_ref().unwrap().head().size == size)));
+    assert!(world.run(120, |w| {
+        [3, 4]
+            .iter()
+            .all(|i| w.nodes[*i].node.as_ref().unwrap().head().size == size)
+    }));
     assert!(world.log.steps.get() > 0);
     assert!(world.nodes[4].store.tiles > 0);
     // With the first two away, node 4 is needed.
@@ -70,14 +80,23 @@ fn a_quorum_that_is_not_there_is_said_and_comes_back() {
     let now = world.seconds();
     let index = world.log.entries.len() as u64;
     let size = world.propose(&[entry(b'I', now, b"")]);
-    assert!(world.run(60, |w| w.events.iter().any(|e| matches!(e, Event::QuorumMissing { have, .. } if have.len() == 3))));
+    assert!(world.run(60, |w| w.events.iter().any(
+        |e| matches!(e, Event::QuorumMissing { have, .. } if have.len() == 3)
+    )));
     world.start(0);
     assert!(world.run(60, |w| w.size() == size));
     // Two of five can sign nothing.
     world.stop(0);
     world.stop(2);
     world.sign(index, group_key);
-    assert!(world.run(5, |w| w.events.iter().any(|e| matches!(e, Event::SignersMissing { available: 2, needed: 3, .. }))));
+    assert!(world.run(5, |w| w.events.iter().any(|e| matches!(
+        e,
+        Event::SignersMissing {
+            available: 2,
+            needed: 3,
+            ..
+        }
+    ))));
     world.start(1);
     assert!(world.run(60, |w| w.signature(index).is_some()));
 }
@@ -93,7 +112,11 @@ fn an_entry_that_nobody_could_sign_in_time_lapses() {
         world.stop(i);
     }
     world.sign(index, group_key);
-    assert!(world.run(130, |w| w.events.iter().any(|e| matches!(e, Event::Lapsed { task } if *task == index))));
+    assert!(world.run(130, |w| {
+        w.events
+            .iter()
+            .any(|e| matches!(e, Event::Lapsed { task } if *task == index))
+    }));
     for i in 0..3 {
         world.start(i);
     }

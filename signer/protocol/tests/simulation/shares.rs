@@ -11,7 +11,13 @@ use crate::{
 };
 
 /// A request to node 0 with nodes 0, 1 and 2 as signers, on their oldest unspent nonces.
-fn request(world: &mut World, index: u64, group_key: GroupKey, proof: Vec<u8>, openings: &[u8]) -> SignRequest {
+fn request(
+    world: &mut World,
+    index: u64,
+    group_key: GroupKey,
+    proof: Vec<u8>,
+    openings: &[u8],
+) -> SignRequest {
     let signers = (0..3)
         .map(|i| {
             let answers = world.tell(i, ToNode::Ping);
@@ -24,7 +30,10 @@ fn request(world: &mut World, index: u64, group_key: GroupKey, proof: Vec<u8>, o
                 .unwrap();
             FrostSigner {
                 name: world.nodes[i].name.clone(),
-                slot: bauta_signer_protocol::messages::Slot { boot: nonces.boot, number: nonces.commitments[0].number },
+                slot: bauta_signer_protocol::messages::Slot {
+                    boot: nonces.boot,
+                    number: nonces.commitments[0].number,
+                },
                 commitment: nonces.commitments[0].commitment,
             }
         })
@@ -36,7 +45,12 @@ fn request(world: &mut World, index: u64, group_key: GroupKey, proof: Vec<u8>, o
         csr: vec![].into(),
         openings: openings.to_vec().into(),
         group_key,
-        tbs_digest: Sha256::digest(tbs(&world.log.entries[index as usize], &group_key, openings)).into(),
+        tbs_digest: Sha256::digest(tbs(
+            &world.log.entries[index as usize],
+            &group_key,
+            openings,
+        ))
+        .into(),
         scheme: 1,
         round: 1,
         payload: FrostPackage { signers }.encode().unwrap().into(),
@@ -59,8 +73,14 @@ fn issued(letter: u8) -> (World, GroupKey, u64, Vec<u8>) {
     let now = world.seconds();
     let index = world.log.entries.len() as u64;
     world.log(&[entry(letter, now, b"")]);
-    assert!(world.run(60, |w| w.nodes.iter().all(|n| n.node.as_ref().unwrap().head().size == index + 1)));
-    let proof = world.log.proof(index, world.cosigned.as_ref().unwrap().signed());
+    assert!(world.run(60, |w| {
+        w.nodes
+            .iter()
+            .all(|n| n.node.as_ref().unwrap().head().size == index + 1)
+    }));
+    let proof = world
+        .log
+        .proof(index, world.cosigned.as_ref().unwrap().signed());
     (world, group_key, index, proof)
 }
 
@@ -72,13 +92,28 @@ fn before_q_cosignatures_there_is_no_share() {
         let signed = world.collude(bare.clone(), cosigners);
         let early = world.log.proof(index, &signed);
         let request = request(&mut world, index, group_key, early, b"");
-        assert_eq!(verdict(&mut world, request), Some(Code::NotLogged), "{cosigners:?}");
+        assert_eq!(
+            verdict(&mut world, request),
+            Some(Code::NotLogged),
+            "{cosigners:?}"
+        );
     }
     // A proof of another entry does not do either, nor an index that the node does not hold.
-    let other = world.log.proof(0, world.cosigned.as_ref().unwrap().signed());
+    let other = world
+        .log
+        .proof(0, world.cosigned.as_ref().unwrap().signed());
     let asked = request(&mut world, index, group_key, other, b"");
     assert_eq!(verdict(&mut world, asked.clone()), Some(Code::NotLogged));
-    assert_eq!(verdict(&mut world, SignRequest { index: index + 1, ..asked }), Some(Code::Behind));
+    assert_eq!(
+        verdict(
+            &mut world,
+            SignRequest {
+                index: index + 1,
+                ..asked
+            }
+        ),
+        Some(Code::Behind)
+    );
     let good = request(&mut world, index, group_key, proof, b"");
     assert_eq!(verdict(&mut world, good), None);
 }
@@ -113,7 +148,10 @@ fn a_nonce_is_spent_once() {
     assert_eq!(verdict(&mut world, asked), Some(Code::NonceSpent));
     // A copy of the running process: its memory has the nonce, the store knows better.
     let copied = request(&mut world, index, group_key, proof, b"");
-    let slot = FrostPackage::decode(copied.payload.as_slice()).unwrap().signers[0].slot;
+    let slot = FrostPackage::decode(copied.payload.as_slice())
+        .unwrap()
+        .signers[0]
+        .slot;
     world.nodes[0].store.burnt.insert((group_key, slot));
     assert_eq!(verdict(&mut world, copied), Some(Code::NonceSpent));
 }
@@ -126,7 +164,11 @@ fn what_is_not_valid_or_not_in_time_earns_nothing() {
 
     let (mut world, group_key, index, proof) = issued(b'I');
     let asked = request(&mut world, index, group_key, proof, b"");
-    for (skew, verdict_then) in [(121, Some(Code::OutsideClock)), (-121, Some(Code::OutsideClock)), (-119, None)] {
+    for (skew, verdict_then) in [
+        (121, Some(Code::OutsideClock)),
+        (-121, Some(Code::OutsideClock)),
+        (-119, None),
+    ] {
         world.nodes[0].skew = skew;
         assert_eq!(verdict(&mut world, asked.clone()), verdict_then, "{skew}");
     }
@@ -148,10 +190,34 @@ fn a_request_that_does_not_fit_costs_no_nonce() {
     let mut swapped = package.signers.clone();
     swapped[1].commitment.hiding = [0xff; 32];
     for (request, code) in [
-        (SignRequest { group_key: [9; 32], ..good.clone() }, Code::NoKey),
-        (SignRequest { scheme: 2, ..good.clone() }, Code::Scheme),
-        (SignRequest { round: 2, ..good.clone() }, Code::Scheme),
-        (SignRequest { tbs_digest: [0; 32], ..good.clone() }, Code::TbsDiffers),
+        (
+            SignRequest {
+                group_key: [9; 32],
+                ..good.clone()
+            },
+            Code::NoKey,
+        ),
+        (
+            SignRequest {
+                scheme: 2,
+                ..good.clone()
+            },
+            Code::Scheme,
+        ),
+        (
+            SignRequest {
+                round: 2,
+                ..good.clone()
+            },
+            Code::Scheme,
+        ),
+        (
+            SignRequest {
+                tbs_digest: [0; 32],
+                ..good.clone()
+            },
+            Code::TbsDiffers,
+        ),
         (with(package.signers[..2].to_vec()), Code::Malformed),
         (with(package.signers[1..].to_vec()), Code::Malformed),
         (with(twice), Code::Malformed),

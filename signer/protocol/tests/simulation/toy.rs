@@ -20,18 +20,23 @@ use bauta_signer_protocol::{
 use data_encoding::HEXLOWER;
 
 /// The digest of every `K` file.
-pub const OPERATION: Digest = [7; 32];
+pub(crate) const OPERATION: Digest = [7; 32];
 
 #[derive(Clone)]
-pub struct Toy {
-    pub policy: LogPolicy,
-    pub participants: Participants,
-    pub entries: Vec<Vec<u8>>,
-    pub keys: Vec<PublicShares>,
+pub(crate) struct Toy {
+    pub(crate) policy: LogPolicy,
+    pub(crate) participants: Participants,
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) keys: Vec<PublicShares>,
 }
 
 impl Toy {
-    pub fn new(log: &LogVerifier, cosigners: &[CosignatureVerifier], q: usize, participants: Participants) -> Self {
+    pub(crate) fn new(
+        log: &LogVerifier,
+        cosigners: &[CosignatureVerifier],
+        q: usize,
+        participants: Participants,
+    ) -> Self {
         Self {
             policy: LogPolicy::quorum_of(log.clone(), cosigners, q).unwrap(),
             participants,
@@ -41,7 +46,7 @@ impl Toy {
     }
 }
 
-pub fn entry(letter: u8, time: u64, rest: &[u8]) -> Vec<u8> {
+pub(crate) fn entry(letter: u8, time: u64, rest: &[u8]) -> Vec<u8> {
     let mut entry = vec![letter];
     entry.extend_from_slice(&time.to_be_bytes());
     entry.extend_from_slice(rest);
@@ -52,20 +57,30 @@ fn time_of(entry: &[u8]) -> u64 {
     u64::from_be_bytes(entry[1..9].try_into().unwrap())
 }
 
-pub fn tbs(entry: &[u8], group_key: &GroupKey, openings: &[u8]) -> Vec<u8> {
+pub(crate) fn tbs(entry: &[u8], group_key: &GroupKey, openings: &[u8]) -> Vec<u8> {
     [b"certificate of ", entry, group_key, openings].concat()
 }
 
 fn write_key(key: &PublicShares) -> String {
-    let mut text = format!("bauta/v1/authority\n{} {}\n", HEXLOWER.encode(&key.group_key), key.threshold);
+    let mut text = format!(
+        "bauta/v1/authority\n{} {}\n",
+        HEXLOWER.encode(&key.group_key),
+        key.threshold
+    );
     for share in &key.shares {
-        text.push_str(&format!("{} {} {}\n", share.identifier, share.signer, HEXLOWER.encode(&share.share)));
+        text.push_str(&format!(
+            "{} {} {}\n",
+            share.identifier,
+            share.signer,
+            HEXLOWER.encode(&share.share)
+        ));
     }
     text
 }
 
 fn read_key(text: &str) -> PublicShares {
-    let point = |hex: &str| -> [u8; 32] { HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap() };
+    let point =
+        |hex: &str| -> [u8; 32] { HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap() };
     let mut lines = text.lines().skip(1);
     let (group_key, threshold) = lines.next().unwrap().split_once(' ').unwrap();
     PublicShares {
@@ -85,15 +100,23 @@ fn read_key(text: &str) -> PublicShares {
 }
 
 impl Rulebook for Toy {
-    fn extend(&mut self, entries: &[Vec<u8>], objects: &dyn Objects) -> Result<Vec<Ruling>, ExtendError> {
+    fn extend(
+        &mut self,
+        entries: &[Vec<u8>],
+        objects: &dyn Objects,
+    ) -> Result<Vec<Ruling>, ExtendError> {
         let mut next = self.clone();
         let mut missing = Vec::new();
         let mut rulings = Vec::new();
         for entry in entries {
             let index = next.entries.len() as u64;
             rulings.push(match entry[0] {
-                b'I' => Ruling::ValidIssuance { time: time_of(entry) },
-                b'i' => Ruling::InvalidIssuance { reason: "small i".into() },
+                b'I' => Ruling::ValidIssuance {
+                    time: time_of(entry),
+                },
+                b'i' => Ruling::InvalidIssuance {
+                    reason: "small i".into(),
+                },
                 b'K' | b'C' => Ruling::Other,
                 b'O' => {
                     let digest = entry[9..41].try_into().unwrap();
@@ -103,7 +126,8 @@ impl Rulebook for Toy {
                     Ruling::Other
                 }
                 b'G' => {
-                    next.keys.push(read_key(std::str::from_utf8(&entry[9..]).unwrap()));
+                    next.keys
+                        .push(read_key(std::str::from_utf8(&entry[9..]).unwrap()));
                     Ruling::Other
                 }
                 _ => {
@@ -138,12 +162,23 @@ impl Rulebook for Toy {
         self.keys.clone()
     }
 
-    fn key_generation(&self, index: u64, operation: &Digest, _now: u64) -> Result<Participants, RuleError> {
-        let is_one = self.entries.get(index as usize).is_some_and(|entry| entry[0] == b'K');
+    fn key_generation(
+        &self,
+        index: u64,
+        operation: &Digest,
+        _now: u64,
+    ) -> Result<Participants, RuleError> {
+        let is_one = self
+            .entries
+            .get(index as usize)
+            .is_some_and(|entry| entry[0] == b'K');
         if is_one && *operation == OPERATION && self.keys.is_empty() {
             Ok(self.participants.clone())
         } else {
-            Err(RuleError::Operation { index, reason: "not to be done".into() })
+            Err(RuleError::Operation {
+                index,
+                reason: "not to be done".into(),
+            })
         }
     }
 
@@ -157,20 +192,30 @@ impl Rulebook for Toy {
         logged: &LoggedEntry,
         request: &CertificateRequest<'_>,
     ) -> Result<ToBeSigned, RuleError> {
-        assert_eq!(logged.entry(), self.entries[index as usize], "the node proves what it holds");
+        assert_eq!(
+            logged.entry(),
+            self.entries[index as usize],
+            "the node proves what it holds"
+        );
         let entry = logged.entry();
         match entry[0] {
             b'I' => Ok(ToBeSigned {
                 tbs: tbs(entry, &request.group_key, request.openings),
                 time: Some(time_of(entry)),
             }),
-            b'C' => Ok(ToBeSigned { tbs: tbs(entry, &request.group_key, &[]), time: None }),
-            _ => Err(RuleError::Earns { index, reason: "small i".into() }),
+            b'C' => Ok(ToBeSigned {
+                tbs: tbs(entry, &request.group_key, &[]),
+                time: None,
+            }),
+            _ => Err(RuleError::Earns {
+                index,
+                reason: "small i".into(),
+            }),
         }
     }
 }
 
-pub fn participants(approval: &[(String, [u8; 32])], threshold: u16) -> Participants {
+pub(crate) fn participants(approval: &[(String, [u8; 32])], threshold: u16) -> Participants {
     Participants {
         list: approval
             .iter()

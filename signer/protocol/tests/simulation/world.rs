@@ -7,7 +7,8 @@ use std::{
 };
 
 use bauta_log::{
-    Checkpoint, CosignatureSigner, CosignedCheckpoint, Head, LogSigner, MemoryStorage, SignedCheckpoint, TlogProof, Tree,
+    Checkpoint, CosignatureSigner, CosignedCheckpoint, Head, LogSigner, MemoryStorage,
+    SignedCheckpoint, TlogProof, Tree,
 };
 use bauta_signer_protocol::{
     coordinator::{Archive, Coordinator, CoordinatorOutput, Event, Membership, Patience, Signer},
@@ -28,24 +29,24 @@ use sha2::{Digest as _, Sha256};
 
 use crate::toy::{self, OPERATION, Toy};
 
-pub const ORIGIN: &str = "log.example.org/2026h2";
-pub const START: u64 = 1_800_000_000;
+pub(crate) const ORIGIN: &str = "log.example.org/2026h2";
+pub(crate) const START: u64 = 1_800_000_000;
 
 /// What a node persisted.
 #[derive(Clone, Default)]
-pub struct MemoryStore {
-    pub objects: BTreeMap<Digest, Vec<u8>>,
-    pub entries: Vec<Vec<u8>>,
-    pub head: Option<DurableHead>,
-    pub bound: BTreeMap<u64, Digest>,
-    pub burnt: BTreeSet<(GroupKey, Slot)>,
-    pub shares: BTreeMap<GroupKey, Vec<u8>>,
-    pub tiles: usize,
+pub(crate) struct MemoryStore {
+    pub(crate) objects: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) head: Option<DurableHead>,
+    pub(crate) bound: BTreeMap<u64, Digest>,
+    pub(crate) burnt: BTreeSet<(GroupKey, Slot)>,
+    pub(crate) shares: BTreeMap<GroupKey, Vec<u8>>,
+    pub(crate) tiles: usize,
 }
 
 impl MemoryStore {
     /// What a shell's one transaction does.
-    pub fn persist(&mut self, records: Vec<Record>) {
+    pub(crate) fn persist(&mut self, records: Vec<Record>) {
         for record in records {
             match record {
                 Record::Object { digest, bytes } => {
@@ -53,17 +54,28 @@ impl MemoryStore {
                     self.objects.insert(digest, bytes);
                 }
                 Record::Entries { first, entries } => {
-                    assert_eq!(first, self.entries.len() as u64, "entries follow each other");
+                    assert_eq!(
+                        first,
+                        self.entries.len() as u64,
+                        "entries follow each other"
+                    );
                     self.entries.extend(entries);
                 }
                 Record::Tiles(tiles) => self.tiles += tiles.len(),
                 Record::Head(head) => {
-                    assert_eq!(head.head.size, self.entries.len() as u64, "a head covers what is held");
+                    assert_eq!(
+                        head.head.size,
+                        self.entries.len() as u64,
+                        "a head covers what is held"
+                    );
                     self.head = Some(head);
                 }
                 Record::Bound { index, tbs_digest } => {
                     let before = self.bound.insert(index, tbs_digest);
-                    assert!(before.is_none_or(|before| before == tbs_digest), "two TBS for one entry");
+                    assert!(
+                        before.is_none_or(|before| before == tbs_digest),
+                        "two TBS for one entry"
+                    );
                 }
                 Record::Burnt { group_key, slot } => {
                     assert!(self.burnt.insert((group_key, slot)), "a nonce spent twice");
@@ -95,16 +107,16 @@ impl Store for MemoryStore {
 }
 
 /// The service's log.
-pub struct Log {
-    pub signer: LogSigner,
-    pub tree: Tree<MemoryStorage>,
-    pub entries: Vec<Vec<u8>>,
-    pub objects: BTreeMap<Digest, Vec<u8>>,
-    pub steps: std::cell::Cell<usize>,
+pub(crate) struct Log {
+    pub(crate) signer: LogSigner,
+    pub(crate) tree: Tree<MemoryStorage>,
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) objects: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) steps: std::cell::Cell<usize>,
 }
 
 impl Log {
-    pub fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         Self {
             signer: LogSigner::from_seed(ORIGIN, &[seed; 32]).unwrap(),
             tree: Tree::new(MemoryStorage::new()),
@@ -114,22 +126,27 @@ impl Log {
         }
     }
 
-    pub fn append(&mut self, entries: &[Vec<u8>]) -> SignedCheckpoint {
+    pub(crate) fn append(&mut self, entries: &[Vec<u8>]) -> SignedCheckpoint {
         self.entries.extend_from_slice(entries);
         let head = self.tree.append(entries).unwrap();
         self.sign(head)
     }
 
-    pub fn sign(&self, head: Head) -> SignedCheckpoint {
-        self.signer.sign(Checkpoint::new(ORIGIN, head).unwrap()).unwrap()
+    pub(crate) fn sign(&self, head: Head) -> SignedCheckpoint {
+        self.signer
+            .sign(Checkpoint::new(ORIGIN, head).unwrap())
+            .unwrap()
     }
 
     /// A tlog-proof of an entry under this checkpoint.
-    pub fn proof(&self, index: u64, checkpoint: &SignedCheckpoint) -> Vec<u8> {
+    pub(crate) fn proof(&self, index: u64, checkpoint: &SignedCheckpoint) -> Vec<u8> {
         TlogProof {
             extra: None,
             index,
-            hashes: self.tree.prove_inclusion(index, checkpoint.checkpoint().head().size).unwrap(),
+            hashes: self
+                .tree
+                .prove_inclusion(index, checkpoint.checkpoint().head().size)
+                .unwrap(),
             checkpoint: checkpoint.clone(),
         }
         .to_bytes()
@@ -157,7 +174,7 @@ impl Archive for Log {
 
 /// How a node misbehaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     Honest,
     /// Its shares are wrong.
     BadShares,
@@ -169,15 +186,15 @@ pub enum Behaviour {
     BadCosignatures,
 }
 
-pub struct SimNode {
-    pub name: String,
-    pub seeds: ([u8; 32], [u8; 32]),
-    pub store: MemoryStore,
-    pub node: Option<Node<Toy>>,
-    pub behaviour: Behaviour,
+pub(crate) struct SimNode {
+    pub(crate) name: String,
+    pub(crate) seeds: ([u8; 32], [u8; 32]),
+    pub(crate) store: MemoryStore,
+    pub(crate) node: Option<Node<Toy>>,
+    pub(crate) behaviour: Behaviour,
     /// Added to its clock, seconds.
-    pub skew: i64,
-    pub events: Vec<NodeEvent>,
+    pub(crate) skew: i64,
+    pub(crate) events: Vec<NodeEvent>,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -189,28 +206,28 @@ struct Envelope {
     frame: Vec<u8>,
 }
 
-pub struct World {
-    pub now: u64,
-    pub rng: ChaCha20Rng,
-    pub log: Log,
-    pub nodes: Vec<SimNode>,
-    pub coordinator: Coordinator,
-    pub quorum: usize,
-    pub participants: Participants,
-    pub events: Vec<Event>,
-    pub cosigned: Option<CosignedCheckpoint>,
+pub(crate) struct World {
+    pub(crate) now: u64,
+    pub(crate) rng: ChaCha20Rng,
+    pub(crate) log: Log,
+    pub(crate) nodes: Vec<SimNode>,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) quorum: usize,
+    pub(crate) participants: Participants,
+    pub(crate) events: Vec<Event>,
+    pub(crate) cosigned: Option<CosignedCheckpoint>,
     /// Per cent of frames that are lost.
-    pub loss: u32,
+    pub(crate) loss: u32,
     /// Frames take from 1 to this many milliseconds.
-    pub delay: u64,
+    pub(crate) delay: u64,
     /// Per thousand of a node's outputs at which it crashes.
-    pub crashes: u32,
+    pub(crate) crashes: u32,
     queue: BinaryHeap<Reverse<Envelope>>,
     number: u64,
 }
 
 impl World {
-    pub fn new(seed: u64, n: usize, t: u16, q: usize) -> Self {
+    pub(crate) fn new(seed: u64, n: usize, t: u16, q: usize) -> Self {
         let rng = ChaCha20Rng::seed_from_u64(seed);
         let nodes: Vec<SimNode> = (0..n)
             .map(|i| SimNode {
@@ -225,7 +242,14 @@ impl World {
             .collect();
         let approvals: Vec<(String, [u8; 32])> = nodes
             .iter()
-            .map(|node| (node.name.clone(), SigningKey::from_bytes(&node.seeds.1).verifying_key().to_bytes()))
+            .map(|node| {
+                (
+                    node.name.clone(),
+                    SigningKey::from_bytes(&node.seeds.1)
+                        .verifying_key()
+                        .to_bytes(),
+                )
+            })
             .collect();
         let participants = toy::participants(&approvals, t);
         let log = Log::new(1);
@@ -252,20 +276,40 @@ impl World {
         world
     }
 
-    pub fn seconds(&self) -> u64 {
+    pub(crate) fn seconds(&self) -> u64 {
         self.now / 1000
     }
 
-    pub fn cosignature(&self, i: usize) -> CosignatureSigner {
+    pub(crate) fn cosignature(&self, i: usize) -> CosignatureSigner {
         cosignature(&self.nodes[i])
     }
 
-    pub fn restore(&mut self, i: usize) -> Result<Node<Toy>, bauta_signer_protocol::node::RestoreError> {
-        let cosigners: Vec<_> = self.nodes.iter().map(|n| cosignature(n).verifier().clone()).collect();
-        let rulebook = Toy::new(self.log.signer.verifier(), &cosigners, self.quorum, self.participants.clone());
+    pub(crate) fn restore(
+        &mut self,
+        i: usize,
+    ) -> Result<Node<Toy>, bauta_signer_protocol::node::RestoreError> {
+        let cosigners: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|n| cosignature(n).verifier().clone())
+            .collect();
+        let rulebook = Toy::new(
+            self.log.signer.verifier(),
+            &cosigners,
+            self.quorum,
+            self.participants.clone(),
+        );
         let node = &self.nodes[i];
-        let keys = NodeKeys::in_memory(SigningKey::from_bytes(&node.seeds.0), SigningKey::from_bytes(&node.seeds.1));
-        let shares = node.store.shares.values().map(|bytes| KeyShare::from_bytes(bytes).unwrap()).collect();
+        let keys = NodeKeys::in_memory(
+            SigningKey::from_bytes(&node.seeds.0),
+            SigningKey::from_bytes(&node.seeds.1),
+        );
+        let shares = node
+            .store
+            .shares
+            .values()
+            .map(|bytes| KeyShare::from_bytes(bytes).unwrap())
+            .collect();
         Node::restore(
             NodeConfig {
                 name: node.name.clone(),
@@ -282,7 +326,7 @@ impl World {
     }
 
     /// The process starts from what is durable, and dials in.
-    pub fn start(&mut self, i: usize) {
+    pub(crate) fn start(&mut self, i: usize) {
         let mut node = self.restore(i).unwrap();
         let hello = node.connected(&mut self.rng);
         self.nodes[i].node = Some(node);
@@ -292,10 +336,12 @@ impl World {
         self.node_output(i, hello);
     }
 
-    pub fn stop(&mut self, i: usize) {
+    pub(crate) fn stop(&mut self, i: usize) {
         self.nodes[i].node = None;
         let name = self.nodes[i].name.clone();
-        let output = self.coordinator.disconnected(self.now, &mut self.rng, &name);
+        let output = self
+            .coordinator
+            .disconnected(self.now, &mut self.rng, &name);
         self.coordinator_output(output);
     }
 
@@ -306,12 +352,22 @@ impl World {
         self.number += 1;
         let at = self.now + 1 + self.rng.next_u64() % self.delay;
         let number = self.number;
-        self.queue.push(Reverse(Envelope { at, number, node, to_node, frame }));
+        self.queue.push(Reverse(Envelope {
+            at,
+            number,
+            node,
+            to_node,
+            frame,
+        }));
     }
 
     fn coordinator_output(&mut self, output: CoordinatorOutput) {
         for (name, message) in output.send {
-            let node = self.nodes.iter().position(|node| node.name == name).unwrap();
+            let node = self
+                .nodes
+                .iter()
+                .position(|node| node.name == name)
+                .unwrap();
             self.post(node, true, message.encode().unwrap());
         }
         for event in output.events {
@@ -344,8 +400,14 @@ impl World {
                     share.payload = bytes.into();
                 }
                 (Behaviour::BadCosignatures, ToCoordinator::Cosigned(cosigned)) => {
-                    let other = self.log.sign(Head { size: cosigned.size, root: [9; 32] });
-                    let line = self.cosignature(i).cosign(other.checkpoint(), self.seconds()).unwrap();
+                    let other = self.log.sign(Head {
+                        size: cosigned.size,
+                        root: [9; 32],
+                    });
+                    let line = self
+                        .cosignature(i)
+                        .cosign(other.checkpoint(), self.seconds())
+                        .unwrap();
                     cosigned.line = line.to_bytes().into();
                 }
                 _ => {}
@@ -355,35 +417,52 @@ impl World {
     }
 
     /// Hands a message to a node, as if it came from the coordinator, and gives its answers (persisted, not posted).
-    pub fn tell(&mut self, i: usize, message: ToNode) -> Vec<ToCoordinator> {
+    pub(crate) fn tell(&mut self, i: usize, message: ToNode) -> Vec<ToCoordinator> {
         let now = self.node_time(i);
         let node = &mut self.nodes[i];
-        let output = node.node.as_mut().unwrap().handle(now, &mut self.rng, &node.store, message);
+        let output = node
+            .node
+            .as_mut()
+            .unwrap()
+            .handle(now, &mut self.rng, &node.store, message);
         node.store.persist(output.persist);
         node.events.extend(output.events);
         output.send
     }
 
     fn node_time(&self, i: usize) -> u64 {
-        self.seconds().checked_add_signed(self.nodes[i].skew).unwrap()
+        self.seconds()
+            .checked_add_signed(self.nodes[i].skew)
+            .unwrap()
     }
 
     fn step(&mut self) {
-        let due = self.queue.peek().map_or(u64::MAX, |Reverse(envelope)| envelope.at);
+        let due = self
+            .queue
+            .peek()
+            .map_or(u64::MAX, |Reverse(envelope)| envelope.at);
         let deadline = self.coordinator.next_deadline().unwrap_or(u64::MAX);
-        self.now = self.now.max(due.min(deadline.max(self.now + 1)).min(self.now + 1000));
+        self.now = self
+            .now
+            .max(due.min(deadline.max(self.now + 1)).min(self.now + 1000));
         if due <= self.now {
             let Reverse(envelope) = self.queue.pop().unwrap();
             let i = envelope.node;
             if envelope.to_node {
                 let message = ToNode::decode(&envelope.frame).unwrap();
-                if matches!(message, ToNode::Sign(_)) && self.nodes[i].behaviour == Behaviour::SilentSigner {
+                if matches!(message, ToNode::Sign(_))
+                    && self.nodes[i].behaviour == Behaviour::SilentSigner
+                {
                     return;
                 }
                 let now = self.node_time(i);
                 let node = &mut self.nodes[i];
-                let Some(machine) = &mut node.node else { return };
-                if let (ToNode::Sign(request), Behaviour::RefusesToSign) = (&message, node.behaviour) {
+                let Some(machine) = &mut node.node else {
+                    return;
+                };
+                if let (ToNode::Sign(request), Behaviour::RefusesToSign) =
+                    (&message, node.behaviour)
+                {
                     use bauta_signer_protocol::messages::{Code, Refused, Subject};
                     let refused = Refused {
                         subject: Subject::Session(request.session),
@@ -398,7 +477,9 @@ impl World {
             } else {
                 let message = ToCoordinator::decode(&envelope.frame).unwrap();
                 let name = self.nodes[i].name.clone();
-                let output = self.coordinator.handle(self.now, &mut self.rng, &self.log, &name, message);
+                let output =
+                    self.coordinator
+                        .handle(self.now, &mut self.rng, &self.log, &name, message);
                 self.coordinator_output(output);
             }
         } else {
@@ -408,7 +489,7 @@ impl World {
     }
 
     /// Runs until `done`, or for `seconds`.
-    pub fn run(&mut self, seconds: u64, mut done: impl FnMut(&Self) -> bool) -> bool {
+    pub(crate) fn run(&mut self, seconds: u64, mut done: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now + seconds * 1000;
         while !done(self) && self.now < end {
             self.step();
@@ -417,13 +498,16 @@ impl World {
     }
 
     /// Appends to the log, and waits for the quorum.
-    pub fn log(&mut self, entries: &[Vec<u8>]) -> CosignedCheckpoint {
+    pub(crate) fn log(&mut self, entries: &[Vec<u8>]) -> CosignedCheckpoint {
         let size = self.propose(entries);
-        assert!(self.run(600, |w| w.size() == size), "no quorum for size {size}");
+        assert!(
+            self.run(600, |w| w.size() == size),
+            "no quorum for size {size}"
+        );
         self.cosigned.clone().unwrap()
     }
 
-    pub fn propose(&mut self, entries: &[Vec<u8>]) -> u64 {
+    pub(crate) fn propose(&mut self, entries: &[Vec<u8>]) -> u64 {
         let signed = self.log.append(entries);
         let size = signed.checkpoint().head().size;
         let output = self.coordinator.propose(self.now, &self.log, signed);
@@ -431,20 +515,28 @@ impl World {
         size
     }
 
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.cosigned.as_ref().map_or(0, |c| c.head().size)
     }
 
     /// A newly proposed head, cosigned by hand with these nodes' keys: what colluding nodes could make.
-    pub fn collude(&self, mut signed: SignedCheckpoint, nodes: &[usize]) -> SignedCheckpoint {
+    pub(crate) fn collude(
+        &self,
+        mut signed: SignedCheckpoint,
+        nodes: &[usize],
+    ) -> SignedCheckpoint {
         for i in nodes {
-            signed.add(self.cosignature(*i).cosign(&signed.checkpoint().clone(), self.seconds()).unwrap());
+            signed.add(
+                self.cosignature(*i)
+                    .cosign(&signed.checkpoint().clone(), self.seconds())
+                    .unwrap(),
+            );
         }
         signed
     }
 
     /// From an empty log to a key in force.
-    pub fn make_key(&mut self) -> GroupKey {
+    pub(crate) fn make_key(&mut self) -> GroupKey {
         let now = self.seconds();
         let cosigned = self.log(&[toy::entry(b'K', now, b"")]);
         let index = cosigned.head().size - 1;
@@ -456,17 +548,25 @@ impl World {
         };
         let output = self.coordinator.generate_key(self.now, &mut self.rng, task);
         self.coordinator_output(output);
-        assert!(self.run(600, |w| w.agreed().is_some()), "no key: {:?}", self.events.last());
+        assert!(
+            self.run(600, |w| w.agreed().is_some()),
+            "no key: {:?}",
+            self.events.last()
+        );
         let (group_key, text) = self.agreed().unwrap();
         self.log(&[toy::entry(b'G', now, text.as_bytes())]);
         self.set_keys();
-        let full = |w: &Self| w.nodes.iter().all(|n| n.node.as_ref().is_some_and(|n| n.head().size == w.size()));
+        let full = |w: &Self| {
+            w.nodes
+                .iter()
+                .all(|n| n.node.as_ref().is_some_and(|n| n.head().size == w.size()))
+        };
         assert!(self.run(600, full));
         group_key
     }
 
     /// The coordinator learns the keys that its own reading of the log gives.
-    pub fn set_keys(&mut self) {
+    pub(crate) fn set_keys(&mut self) {
         let keys = self
             .nodes
             .iter()
@@ -478,9 +578,14 @@ impl World {
         self.coordinator.set_membership(membership);
     }
 
-    pub fn agreed(&self) -> Option<(GroupKey, String)> {
+    pub(crate) fn agreed(&self) -> Option<(GroupKey, String)> {
         self.events.iter().find_map(|event| match event {
-            Event::KeyAgreed { group_key, text, signatures, .. } => {
+            Event::KeyAgreed {
+                group_key,
+                text,
+                signatures,
+                ..
+            } => {
                 assert_eq!(signatures.len(), self.nodes.len());
                 Some((*group_key, text.clone()))
             }
@@ -488,10 +593,12 @@ impl World {
         })
     }
 
-    pub fn task(&self, index: u64, group_key: GroupKey, openings: &[u8]) -> SignTask {
+    pub(crate) fn task(&self, index: u64, group_key: GroupKey, openings: &[u8]) -> SignTask {
         SignTask {
             index,
-            proof: self.log.proof(index, self.cosigned.as_ref().unwrap().signed()),
+            proof: self
+                .log
+                .proof(index, self.cosigned.as_ref().unwrap().signed()),
             csr: Vec::new(),
             openings: openings.to_vec(),
             tbs: toy::tbs(&self.log.entries[index as usize], &group_key, openings),
@@ -500,13 +607,13 @@ impl World {
         }
     }
 
-    pub fn sign(&mut self, index: u64, group_key: GroupKey) {
+    pub(crate) fn sign(&mut self, index: u64, group_key: GroupKey) {
         let task = self.task(index, group_key, b"");
         let output = self.coordinator.sign(self.now, &mut self.rng, index, task);
         self.coordinator_output(output);
     }
 
-    pub fn signature(&self, index: u64) -> Option<[u8; 64]> {
+    pub(crate) fn signature(&self, index: u64) -> Option<[u8; 64]> {
         self.events.iter().find_map(|event| match event {
             Event::Signed { task, signature } if *task == index => Some(*signature),
             _ => None,
@@ -514,12 +621,16 @@ impl World {
     }
 
     /// Logs an issuance and has it signed; the signature is checked by an independent verifier.
-    pub fn issue(&mut self, group_key: GroupKey) -> u64 {
+    pub(crate) fn issue(&mut self, group_key: GroupKey) -> u64 {
         let now = self.seconds();
         let index = self.log.entries.len() as u64;
         self.log(&[toy::entry(b'I', now, b"")]);
         self.sign(index, group_key);
-        assert!(self.run(100, |w| w.signature(index).is_some()), "no signature: {:?}", self.events.last());
+        assert!(
+            self.run(100, |w| w.signature(index).is_some()),
+            "no signature: {:?}",
+            self.events.last()
+        );
         let key = ed25519_dalek::VerifyingKey::from_bytes(&group_key).unwrap();
         let signature = ed25519_dalek::Signature::from_bytes(&self.signature(index).unwrap());
         let tbs = toy::tbs(&self.log.entries[index as usize], &group_key, b"");
@@ -527,7 +638,7 @@ impl World {
         index
     }
 
-    pub fn culprits(&self) -> BTreeSet<String> {
+    pub(crate) fn culprits(&self) -> BTreeSet<String> {
         let culprit = |event: &Event| match event {
             Event::Culprit { node, .. } => Some(node.clone()),
             _ => None,
@@ -555,7 +666,10 @@ fn membership(
         .collect();
     let cosigners: Vec<_> = signers.iter().map(|s| s.cosignature.clone()).collect();
     Membership {
-        policies: vec![bauta_log::LogPolicy::quorum_of(log.signer.verifier().clone(), &cosigners, quorum).unwrap()],
+        policies: vec![
+            bauta_log::LogPolicy::quorum_of(log.signer.verifier().clone(), &cosigners, quorum)
+                .unwrap(),
+        ],
         signers,
         quorum,
         keys: keys.to_vec(),

@@ -1,0 +1,482 @@
+//! The real rules: from the pinned authority through key generation to a CA certificate, with the verifier's ledger in
+//! every node, and what it refuses on the way.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bauta_log::{CosignatureVerifier, CosignedCheckpoint};
+use bauta_signer_protocol::{
+    coordinator::{Coordinator, CoordinatorOutput, Event, Patience},
+    generation::GenerationTask,
+    keys::{KeyShare, NodeKeys},
+    ledger_rulebook::{LedgerRulebook, authority_note, membership, participants},
+    messages::{Code, Digest, GroupKey, ToNode},
+    node::{Node, NodeConfig},
+    sessions::SignTask,
+};
+use bauta_statement::{
+    certificate::{self, ca},
+    entry::{Body, Entry, ObjectRef},
+    file::{
+        Authority, Header, Kind,
+        authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
+        key_operation::{CaSubject, GenerateKey, KeyOperation, Participant, SignCaCertificate},
+    },
+    note::{self, CosignatureKey, NoteSigner, sha256},
+};
+use bauta_verifier::ledger::Ledger;
+use ed25519_dalek::SigningKey;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+use crate::world::{Log, MemoryStore, ORIGIN, START};
+
+const EXPIRES: u64 = START + 365 * 86_400;
+
+fn note_signer(name: &str, seed: u8) -> NoteSigner {
+    NoteSigner::from_secret(name, &[seed; 32]).unwrap()
+}
+
+fn approval(i: u8) -> NoteSigner {
+    note_signer(&format!("signer-{i}-approval"), 100 + i)
+}
+
+fn cosignature(i: u8) -> CosignatureKey {
+    let public = SigningKey::from_bytes(&[50 + i; 32])
+        .verifying_key()
+        .to_bytes();
+    CosignatureKey::new(&format!("signer-{i}.example.org"), &public).unwrap()
+}
+
+fn authority(log: &Log) -> Authority {
+    Authority {
+        trust_domain: "example.org".into(),
+        version: 1,
+        expires: EXPIRES,
+        ca_name: "Example CA".into(),
+        mode: Mode::Development,
+        enterprise_number: 32473,
+        epoch_seconds: 3600,
+        log: LogIdentity {
+            origin: ORIGIN.into(),
+            key: note::NoteKey::new(ORIGIN, log.signer.verifier().public_key()).unwrap(),
+        },
+        administrators: Administrators {
+            k: 1,
+            keys: vec![note_signer("admin", 2).verifier()],
+        },
+        signers: (1..=5)
+            .map(|i| Signer {
+                name: format!("signer-{i}"),
+                cosignature: cosignature(i),
+                tls: [i; 32],
+                approval: approval(i).verifier(),
+            })
+            .collect(),
+        quorum: Quorum::FIVE,
+        ca_keys: Vec::new(),
+    }
+}
+
+struct Real {
+    rng: ChaCha20Rng,
+    now: u64,
+    log: Log,
+    ledger: Ledger,
+    pinned: Digest,
+    nodes: Vec<(Node<LedgerRulebook>, MemoryStore)>,
+    coordinator: Option<Coordinator>,
+    events: Vec<Event>,
+    queue: VecDeque<(String, ToNode)>,
+}
+
+impl Real {
+    fn new() -> Self {
+        let log = Log::new(1);
+        let pinned = sha256(authority(&log).to_text().unwrap().as_bytes());
+        let mut real = Self {
+            rng: ChaCha20Rng::seed_from_u64(1),
+            now: START,
+            ledger: Ledger::new(pinned),
+            log,
+            pinned,
+            nodes: Vec::new(),
+            coordinator: None,
+            events: Vec::new(),
+            queue: VecDeque::new(),
+        };
+        for i in 1..=5 {
+            let node = real.node(i, MemoryStore::default());
+            real.nodes.push((node, MemoryStore::default()));
+        }
+        real
+    }
+
+    fn node(&mut self, i: u8, store: MemoryStore) -> Node<LedgerRulebook> {
+        let key = cosignature(i);
+        Node::restore(
+            NodeConfig {
+                name: format!("signer-{i}"),
+                log: self.log.signer.verifier().clone(),
+                cosignature: CosignatureVerifier::new(key.name(), &key.public()).unwrap(),
+            },
+            NodeKeys::in_memory(
+                SigningKey::from_bytes(&[50 + i; 32]),
+                SigningKey::from_bytes(&[100 + i; 32]),
+            ),
+            LedgerRulebook::new(self.pinned),
+            store.head.clone(),
+            store
+                .shares
+                .values()
+                .map(|bytes| KeyShare::from_bytes(bytes).unwrap())
+                .collect(),
+            &store,
+            &mut self.rng,
+        )
+        .unwrap()
+    }
+
+    fn take(&mut self, output: CoordinatorOutput) {
+        self.queue.extend(output.send);
+        self.events.extend(output.events);
+    }
+
+    /// Everything that is on its way arrives.
+    fn settle(&mut self) {
+        while let Some((name, message)) = self.queue.pop_front() {
+            let at = self
+                .nodes
+                .iter()
+                .position(|(node, _)| node.name() == name)
+                .unwrap();
+            let (node, store) = &mut self.nodes[at];
+            let output = node.handle(self.now, &mut self.rng, store, message);
+            store.persist(output.persist);
+            for message in output.send {
+                let coordinator = self.coordinator.as_mut().unwrap();
+                let output =
+                    coordinator.handle(self.now * 1000, &mut self.rng, &self.log, &name, message);
+                self.take(output);
+            }
+        }
+    }
+
+    /// Logs entries without asking the service's own ledger first: what a bad service would do.
+    fn propose(&mut self, entries: &[Vec<u8>]) -> u64 {
+        let signed = self.log.append(entries);
+        let size = signed.checkpoint().head().size;
+        let coordinator = self.coordinator.as_mut().unwrap();
+        let output = coordinator.propose(self.now * 1000, &self.log, signed);
+        self.take(output);
+        self.settle();
+        size
+    }
+
+    fn file(&mut self, body: fn(ObjectRef) -> Body, note: Vec<u8>) -> Vec<u8> {
+        let object = ObjectRef::of(&note).unwrap();
+        self.log.objects.insert(object.digest, note);
+        Entry::new(self.now, body(object)).encode().unwrap()
+    }
+
+    /// Logs a good entry; gives its index and the checkpoint.
+    fn log(&mut self, body: fn(ObjectRef) -> Body, note: Vec<u8>) -> (u64, CosignedCheckpoint) {
+        let entry = self.file(body, note);
+        self.ledger.append(&entry, &self.log.objects).unwrap();
+        let members = membership(&self.ledger).unwrap();
+        match &mut self.coordinator {
+            Some(coordinator) => coordinator.set_membership(members),
+            None => {
+                self.coordinator = Some(Coordinator::new(members, Patience::default()));
+                for i in 1..=5 {
+                    let coordinator = self.coordinator.as_mut().unwrap();
+                    let output = coordinator.connected(self.now * 1000, &format!("signer-{i}"));
+                    self.take(output);
+                }
+                self.settle();
+            }
+        }
+        let size = self.propose(&[entry]);
+        let cosigned = self.events.iter().rev().find_map(|event| match event {
+            Event::Quorum(cosigned) if cosigned.head().size == size => Some(cosigned.clone()),
+            _ => None,
+        });
+        self.ledger.settle();
+        (
+            size - 1,
+            cosigned.unwrap_or_else(|| panic!("{:?}", self.events.last())),
+        )
+    }
+
+    fn operation(
+        &self,
+        name: &str,
+        operation: &KeyOperation,
+        by: &NoteSigner,
+        expires: u64,
+    ) -> (Digest, Vec<u8>) {
+        let header = Header {
+            kind: Kind::KeyOperation,
+            trust_domain: "example.org".into(),
+            name: name.into(),
+            version: 1,
+            expires,
+        };
+        let text = bauta_statement::file::to_text(&header, operation).unwrap();
+        (sha256(text.as_bytes()), note::sign(&text, &[by]).unwrap())
+    }
+
+    fn generate(&self) -> GenerateKey {
+        GenerateKey {
+            key: "ca-1".into(),
+            participants: (1..=5)
+                .map(|i| Participant {
+                    identifier: u16::from(i),
+                    signer: format!("signer-{i}"),
+                    approval: approval(i).verifier(),
+                })
+                .collect(),
+            n: 5,
+            t: 3,
+            q: 4,
+        }
+    }
+
+    fn begin(&mut self) {
+        let text = authority(&self.log).to_text().unwrap();
+        let note = note::sign(&text, &[&note_signer("admin", 2)]).unwrap();
+        self.log(Body::Authority, note);
+    }
+
+    /// Key generation by file, and the authority file that records it.
+    fn make_key(&mut self) -> GroupKey {
+        let generate = self.generate();
+        let admin = note_signer("admin", 2);
+        let (operation, note) = self.operation(
+            "make-ca-1",
+            &KeyOperation::GenerateKey(generate.clone()),
+            &admin,
+            EXPIRES,
+        );
+        let (index, cosigned) = self.log(Body::File, note);
+        let task = GenerationTask {
+            operation,
+            index,
+            proof: self.log.proof(index, cosigned.signed()),
+            participants: participants(&generate).unwrap(),
+        };
+        let output =
+            self.coordinator
+                .as_mut()
+                .unwrap()
+                .generate_key(self.now * 1000, &mut self.rng, task);
+        self.take(output);
+        self.settle();
+        let (group_key, text, signatures) = match self.events.last() {
+            Some(Event::KeyAgreed {
+                group_key,
+                text,
+                signatures,
+                ..
+            }) => (*group_key, text.clone(), signatures.clone()),
+            other => panic!("{other:?}"),
+        };
+        assert!(authority_note(&text, &BTreeMap::new()).is_err());
+        let mut swapped = signatures.clone();
+        swapped.insert("signer-1".into(), signatures["signer-2"]);
+        assert!(authority_note(&text, &swapped).is_err());
+        self.log(Body::Authority, authority_note(&text, &signatures).unwrap());
+        assert!(
+            self.nodes.iter().all(|(node, _)| node
+                .rulebook()
+                .ledger()
+                .authority()
+                .unwrap()
+                .ca_keys
+                .len()
+                == 1)
+        );
+        group_key
+    }
+
+    fn certificate(&self, group_key: GroupKey) -> SignCaCertificate {
+        SignCaCertificate {
+            key: "ca-1".into(),
+            group_key,
+            subject: CaSubject {
+                country: None,
+                organization: Some("Example".into()),
+                common_name: "Example CA".into(),
+            },
+            not_before: START,
+            not_after: START + 86_400,
+        }
+    }
+
+    fn sign(
+        &mut self,
+        index: u64,
+        cosigned: &CosignedCheckpoint,
+        group_key: GroupKey,
+        tbs: &certificate::Tbs,
+    ) -> Event {
+        let task = SignTask {
+            index,
+            proof: self.log.proof(index, cosigned.signed()),
+            csr: Vec::new(),
+            openings: Vec::new(),
+            tbs: tbs.as_bytes().to_vec(),
+            group_key,
+            deadline: (self.now + 120) * 1000,
+        };
+        let output =
+            self.coordinator
+                .as_mut()
+                .unwrap()
+                .sign(self.now * 1000, &mut self.rng, index, task);
+        self.take(output);
+        self.settle();
+        let position = self
+            .events
+            .iter()
+            .rposition(|event| matches!(event, Event::Signed { .. } | Event::SignRefused { .. }));
+        self.events
+            .remove(position.unwrap_or_else(|| panic!("{:?}", self.events.last())))
+    }
+}
+
+#[test]
+fn from_the_pinned_authority_to_a_ca_certificate() {
+    let mut real = Real::new();
+    real.begin();
+    let group_key = real.make_key();
+    let certificate = real.certificate(group_key);
+    let order = KeyOperation::SignCaCertificate(certificate.clone());
+    let (digest, note) = real.operation("sign-ca-1", &order, &note_signer("admin", 2), EXPIRES);
+    let (index, cosigned) = real.log(Body::File, note);
+    let tbs = ca::tbs(&certificate, &digest, "example.org").unwrap();
+    let Event::Signed { signature, .. } = real.sign(index, &cosigned, group_key, &tbs) else {
+        panic!("{:?}", real.events.last())
+    };
+    let der = certificate::assemble(&tbs, &signature).unwrap();
+    assert_eq!(
+        certificate::disassemble(&der).unwrap(),
+        (tbs.as_bytes().to_vec(), signature)
+    );
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&group_key).unwrap();
+    key.verify_strict(
+        tbs.as_bytes(),
+        &ed25519_dalek::Signature::from_bytes(&signature),
+    )
+    .unwrap();
+
+    // Another TBS for the same order, an entry that orders none, and the order once it has expired.
+    let mut later = certificate.clone();
+    later.not_after += 1;
+    let other = ca::tbs(&later, &digest, "example.org").unwrap();
+    assert!(matches!(
+        real.sign(index, &cosigned, group_key, &other),
+        Event::SignRefused {
+            code: Code::TbsDiffers,
+            ..
+        }
+    ));
+    assert!(matches!(
+        real.sign(1, &cosigned, group_key, &tbs),
+        Event::SignRefused {
+            code: Code::Operation,
+            ..
+        }
+    ));
+    assert!(matches!(
+        real.sign(0, &cosigned, group_key, &tbs),
+        Event::SignRefused {
+            code: Code::InvalidIssuance,
+            ..
+        }
+    ));
+    real.now = EXPIRES;
+    assert!(matches!(
+        real.sign(index, &cosigned, group_key, &tbs),
+        Event::SignRefused {
+            code: Code::Operation,
+            ..
+        }
+    ));
+
+    // A node that is started anew has its log, its share, and the same state.
+    let store = real.nodes[0].1.clone();
+    let node = real.node(1, store);
+    assert_eq!(node.head(), cosigned.head());
+    assert_eq!(node.rulebook().ledger().size(), 4);
+}
+
+#[test]
+fn a_file_that_the_administrators_did_not_sign_gets_no_cosignature() {
+    let mut real = Real::new();
+    real.begin();
+    let operation = KeyOperation::GenerateKey(real.generate());
+    for (name, by, expires) in [
+        ("forged", note_signer("admin", 9), EXPIRES),
+        ("expired", note_signer("admin", 2), START - 1),
+    ] {
+        let (_, note) = real.operation(name, &operation, &by, expires);
+        let good = real.log.entries.clone();
+        let entry = real.file(Body::File, note);
+        let size = real.propose(&[entry]);
+        assert!(
+            real.events
+                .iter()
+                .any(|event| matches!(event, Event::HeadImpossible { size: at } if *at == size)),
+            "{name}"
+        );
+        assert!(
+            real.nodes
+                .iter()
+                .all(|(node, _)| node.head().size == size - 1)
+        );
+        // Back to the last head that has its quorum.
+        let objects = std::mem::take(&mut real.log.objects);
+        real.log = Log::new(1);
+        real.log.objects = objects;
+        real.log.append(&good);
+        real.coordinator.as_mut().unwrap().retract();
+        real.events.clear();
+    }
+    // And the next good one goes on.
+    real.make_key();
+}
+
+#[test]
+fn a_node_begins_with_the_pinned_authority_alone() {
+    let mut real = Real::new();
+    let mut other = authority(&real.log);
+    other.ca_name = "Another CA".into();
+    let note = note::sign(&other.to_text().unwrap(), &[&note_signer("admin", 2)]).unwrap();
+    let members = {
+        let mut ledger = Ledger::new(sha256(other.to_text().unwrap().as_bytes()));
+        let entry = real.file(Body::Authority, note.clone());
+        ledger.append(&entry, &real.log.objects).unwrap();
+        membership(&ledger).unwrap()
+    };
+    real.coordinator = Some(Coordinator::new(members, Patience::default()));
+    for i in 1..=5 {
+        let output = real
+            .coordinator
+            .as_mut()
+            .unwrap()
+            .connected(real.now * 1000, &format!("signer-{i}"));
+        real.take(output);
+    }
+    real.settle();
+    let entry = real.file(Body::Authority, note);
+    real.propose(&[entry]);
+    assert!(
+        real.events
+            .iter()
+            .any(|event| matches!(event, Event::HeadImpossible { size: 1 }))
+    );
+    assert!(
+        real.nodes
+            .iter()
+            .all(|(node, store)| node.head().size == 0 && store.entries.is_empty())
+    );
+}
