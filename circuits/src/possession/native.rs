@@ -8,7 +8,7 @@
 
 use ark_ff::{AdditiveGroup, PrimeField};
 use bauta_statement::{
-    babyjubjub,
+    babyjubjub::{self, Point},
     eddsa::{self, PublicKey, Signature},
     field::Fr,
     relation::Relation,
@@ -49,8 +49,11 @@ pub enum NativeError {
     /// The issuer's signature is of something else.
     #[error("the issuer's signature does not fit the credential's attributes; enrol again")]
     Signature,
-    /// The challenge hash is one of the one in 2^62 for which the relation has no proof.
-    #[error("this signature, one in 2^62, cannot be proved; enrol again")]
+    /// The challenge hash is one of the one in 2^62 for which the relation has no proof, or R8 is the neutral element, which
+    /// has no Montgomery coordinates.
+    #[error(
+        "this signature is of a kind, rarer than one in 2^61, that cannot be proved; enrol again"
+    )]
     Unprovable,
 }
 
@@ -81,11 +84,8 @@ impl Circuit for NativeWitness {
         self.issuer_key
             .verify(&message, &self.signature)
             .map_err(|_| NativeError::Signature)?;
-        if !is_provable(&eddsa::challenge(
-            &self.signature.r8,
-            &self.issuer_key,
-            &message,
-        )) {
+        let challenge = eddsa::challenge(&self.signature.r8, &self.issuer_key, &message);
+        if !is_provable(&challenge) || self.signature.r8 == Point::default() {
             return Err(NativeError::Unprovable);
         }
         Ok(())
@@ -259,6 +259,31 @@ pub(crate) mod tests {
             assert!(bad.check().is_err(), "{name}");
             assert!(!proves(&bad), "{name}");
         }
+    }
+
+    #[test]
+    fn a_neutral_commitment_is_refused_by_both() {
+        // S = 8h·a with R8 = 0 verifies natively; only the issuer can make it.
+        let mut rng = ChaCha20Rng::seed_from_u64(13);
+        let key = SigningKey::generate(&mut rng);
+        let mut bad = sample(13);
+        bad.issuer_key = key.public_key();
+        bad.vector.0[ORIGIN] =
+            vector::origin(Format::Native, bad.issuer_key.digest(), bad.schema_rule);
+        let r8 = Point::default();
+        let h = eddsa::challenge(&r8, &bad.issuer_key, &bad.message());
+        let reduced = |bytes: &[u8]| babyjubjub::Scalar::from_le_bytes_mod_order(bytes);
+        let h = reduced(&bauta_statement::field::to_bytes(&h));
+        bad.signature = Signature {
+            r8,
+            s: babyjubjub::Scalar::from(8) * h * reduced(key.to_bytes().as_ref()),
+        };
+        assert_eq!(
+            bad.issuer_key.verify(&bad.message(), &bad.signature),
+            Ok(())
+        );
+        assert_eq!(bad.check(), Err(NativeError::Unprovable));
+        assert!(!proves(&bad));
     }
 
     #[test]
