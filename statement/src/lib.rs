@@ -2,7 +2,12 @@
 //! entries, presentations, the certificate profile, and the native cryptography under them. No I/O and no clock.
 #![cfg_attr(
     not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
 )]
 
 pub mod babyjubjub;
