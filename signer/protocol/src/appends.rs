@@ -1,10 +1,10 @@
 //! Heads: each node is sent the entries from where it is, and the cosignatures are gathered until the policy is
 //! satisfied.
 
-use bauta_log::{Head, NoteSignature, SignedCheckpoint};
+use bauta_log::{CosignedCheckpoint, Head, NoteSignature, SignedCheckpoint};
 
 use crate::{
-    coordinator::{Archive, Coordinator, CoordinatorOutput, Event},
+    coordinator::{Archive, Coordinator, CoordinatorOutput, Event, Membership},
     messages::{
         Append, Code, Cosigned, MAX_ENTRIES, OBJECT_PART, Object, ObjectWanted, Received, Refused,
         ToNode,
@@ -33,6 +33,16 @@ impl Target {
     }
 }
 
+/// The checkpoint, if every policy is satisfied.
+fn quorum(membership: &Membership, signed: &SignedCheckpoint) -> Option<CosignedCheckpoint> {
+    let checked: Result<Vec<_>, _> = membership
+        .policies
+        .iter()
+        .map(|policy| policy.check(signed))
+        .collect();
+    checked.ok()?.pop()
+}
+
 impl Coordinator {
     /// A new head, staged and locked by the sequencer, signed by the log: bring it to all nodes. It takes the place of
     /// the one before, whose entries it has.
@@ -44,20 +54,30 @@ impl Coordinator {
     ) -> CoordinatorOutput {
         let mut output = CoordinatorOutput::default();
         let head = signed.checkpoint().head();
-        let same = self
-            .target
-            .as_ref()
-            .is_some_and(|target| target.head == head);
-        if !same {
-            self.target = Some(Target {
-                note: signed.to_bytes(),
-                signed,
-                head,
-                have: Vec::new(),
-                complete: false,
-                impossible: false,
-                report: now.saturating_add(self.patience.quorum),
-            });
+        match self.target.as_ref().filter(|target| target.head == head) {
+            // The same head again: whoever asks may have missed the answer.
+            Some(target) if target.complete => {
+                output
+                    .events
+                    .extend(quorum(&self.membership, &target.signed).map(Event::Quorum));
+            }
+            Some(target) if target.impossible => {
+                output
+                    .events
+                    .push(Event::HeadImpossible { size: head.size });
+            }
+            Some(_) => {}
+            None => {
+                self.target = Some(Target {
+                    note: signed.to_bytes(),
+                    signed,
+                    head,
+                    have: Vec::new(),
+                    complete: false,
+                    impossible: false,
+                    report: now.saturating_add(self.patience.quorum),
+                });
+            }
         }
         let nodes: Vec<String> = self.peers.keys().cloned().collect();
         for node in nodes {
@@ -189,14 +209,8 @@ impl Coordinator {
                 Some(line) => {
                     target.signed.add(line);
                     target.have.push(node.into());
-                    let checked: Result<Vec<_>, _> = self
-                        .membership
-                        .policies
-                        .iter()
-                        .map(|policy| policy.check(&target.signed))
-                        .collect();
                     if !target.complete
-                        && let Some(checkpoint) = checked.ok().and_then(|mut all| all.pop())
+                        && let Some(checkpoint) = quorum(&self.membership, &target.signed)
                     {
                         target.complete = true;
                         output.events.push(Event::Quorum(checkpoint));

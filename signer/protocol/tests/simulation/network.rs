@@ -102,6 +102,18 @@ fn a_quorum_that_is_not_there_is_said_and_comes_back() {
 }
 
 #[test]
+fn a_head_proposed_again_is_answered_again() {
+    let mut world = World::new(16, 5, 3, 4);
+    let now = world.seconds();
+    let cosigned = world.log(&[entry(b'I', now, b"")]);
+    let bare = world.log.sign(cosigned.head());
+    let output = world.coordinator.propose(world.now, &world.log, bare);
+    assert!(
+        matches!(&output.events[..], [Event::Quorum(again)] if again.head() == cosigned.head())
+    );
+}
+
+#[test]
 fn an_entry_that_nobody_could_sign_in_time_lapses() {
     let mut world = World::new(6, 5, 3, 4);
     let group_key = world.make_key();
