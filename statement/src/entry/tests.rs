@@ -96,6 +96,23 @@ fn no_byte_is_left_over_or_missing() {
 }
 
 #[test]
+fn whatever_decodes_is_the_one_encoding() {
+    for (name, entry, _) in examples() {
+        let bytes = entry.encode().unwrap();
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut other = bytes.clone();
+                other[at] ^= 1 << bit;
+                if let Ok(decoded) = Entry::decode(&other) {
+                    assert_eq!(decoded.encode().unwrap(), other, "{name} at {at}");
+                    assert_ne!(decoded, entry, "{name} at {at}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn unknown_versions_and_kinds_are_refused() {
     let mut bytes = examples()[0].1.encode().unwrap();
     bytes[0] = 2;

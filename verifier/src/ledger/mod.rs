@@ -67,9 +67,11 @@ pub struct Mark {
     settled: u64,
 }
 
-/// The mark is of before the last [`Ledger::settle`].
+/// The mark is of before the last [`Ledger::settle`], or of entries that were taken back since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger was settled after this mark; a head with its quorum is never undone")]
+#[error(
+    "the mark is not of this ledger's past since it was settled; a head with its quorum is never undone"
+)]
 pub struct Settled;
 
 #[derive(Clone)]
@@ -350,9 +352,12 @@ impl Ledger {
     /// Takes back every entry since the mark.
     ///
     /// # Errors
-    /// [`Settled`] if the ledger was settled since; nothing has changed then.
+    /// [`Settled`] if the ledger was settled since, or is behind the mark; nothing has changed then.
     pub fn rollback(&mut self, mark: &Mark) -> Result<(), Settled> {
-        if mark.settled != self.settled || mark.journal > self.journal.len() {
+        if mark.settled != self.settled
+            || mark.size > self.size
+            || mark.journal > self.journal.len()
+        {
             return Err(Settled);
         }
         self.restore(mark);

@@ -355,8 +355,13 @@ fn a_head_that_is_refused_is_undone() {
         reason(world.issue(other.clone())),
         InvalidIssuance::NullifierSpent
     );
+    let ahead = world.ledger.mark();
     world.ledger.rollback(&mark).unwrap();
     assert_eq!(world.ledger.size(), size);
+    assert!(
+        world.ledger.rollback(&ahead).is_err(),
+        "what is undone stays undone"
+    );
     assert!(world.ledger.valid_issuance(size).is_none());
     // Nothing was spent: now the other one is first.
     assert_valid(&world.issue(other));
