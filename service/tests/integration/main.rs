@@ -1,0 +1,4 @@
+//! The service with five signers, over real sockets: each signer a task with its own store and its own TLS connection.
+
+mod ca;
+mod world;
