@@ -66,6 +66,11 @@ impl LogStore {
         })
     }
 
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        self.folder.root()
+    }
+
     /// The newest checkpoint that has its cosignatures; `None` in an empty log.
     pub fn published(&self) -> Option<CosignedCheckpoint> {
         self.published

@@ -51,7 +51,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { batch_limit: 64, batch_delay: Duration::from_millis(20), pool_limit: 4096 }
+        Config {
+            batch_limit: 64,
+            batch_delay: Duration::from_millis(20),
+            pool_limit: 4096,
+        }
     }
 }
 
@@ -147,10 +151,14 @@ pub enum Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum AdmitError {
     /// Its challenge has been used.
-    #[error("the challenge has been used by another request; ask for a new one and show again with the same key")]
+    #[error(
+        "the challenge has been used by another request; ask for a new one and show again with the same key"
+    )]
     NonceSpent,
     /// Its nullifier is spent on another key, or under another policy.
-    #[error("this use is spent on another key; take the next counter, or the key that it was spent on")]
+    #[error(
+        "this use is spent on another key; take the next counter, or the key that it was spent on"
+    )]
     NullifierSpent,
     /// Too much is going on.
     #[error("too many requests are waiting; send the same request again in some seconds")]
@@ -186,7 +194,11 @@ impl Waiters {
     }
 
     fn done(&self, id: EntryId) {
-        let senders = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let senders = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
         for sender in senders.into_iter().flatten() {
             // Whoever waited may be gone.
             let _ = sender.send(());
@@ -218,7 +230,11 @@ impl Handle {
     /// # Errors
     /// [`AdmitError`] by what is spent; nothing is spent by the refused request.
     pub async fn admit(&self, admission: &Admission) -> Result<EntryId, AdmitError> {
-        match self.store.admit(admission, (self.clock)(), self.pool_limit).await? {
+        match self
+            .store
+            .admit(admission, (self.clock)(), self.pool_limit)
+            .await?
+        {
             Admitted::New(id) => {
                 self.wake.notify_one();
                 Ok(id)
@@ -239,12 +255,24 @@ impl Handle {
             // Waiting begins before the look, so that what happens between them is not missed.
             let done = self.waiters.wait(id);
             match self.store.status(id).await? {
-                Some(Status::Signed { index, certificate, proof }) => {
-                    return Ok(Outcome::Signed { index, certificate, proof });
+                Some(Status::Signed {
+                    index,
+                    certificate,
+                    proof,
+                }) => {
+                    return Ok(Outcome::Signed {
+                        index,
+                        certificate,
+                        proof,
+                    });
                 }
                 Some(Status::Lapsed { reason }) => return Ok(Outcome::Lapsed { reason }),
                 Some(Status::Dropped { reason }) => return Ok(Outcome::Dropped { reason }),
-                None => return Ok(Outcome::Lapsed { reason: "the request is older than a day".to_owned() }),
+                None => {
+                    return Ok(Outcome::Lapsed {
+                        reason: "the request is older than a day".to_owned(),
+                    });
+                }
                 // A closed channel is one that somebody else's failure closed; looking again is right in any case.
                 Some(Status::Waiting | Status::Logged { .. }) => {
                     let _ = done.await;

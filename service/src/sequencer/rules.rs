@@ -3,9 +3,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bauta_log::{CosignatureVerifier, LogPolicy, LogVerifier};
+use bauta_log::LogPolicy;
+use bauta_signer_protocol::ledger_rulebook::log_policy;
 use bauta_statement::certificate::{self, Evidence};
-use bauta_statement::file::{Authority, SignedFile};
+use bauta_statement::file::SignedFile;
 use bauta_statement::note::Digest;
 use bauta_statement::presentation::Opening;
 use bauta_verifier::ledger::{Ledger, Mark, Objects, Verdict};
@@ -109,31 +110,6 @@ impl LedgerRules {
 
 fn write(ledger: &SharedLedger) -> RwLockWriteGuard<'_, Ledger> {
     ledger.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Who must cosign under an authority.
-///
-/// # Errors
-/// A key that is none; a ledger has no such authority.
-pub(crate) fn log_policy(authority: &Authority) -> Result<LogPolicy, String> {
-    let log: LogVerifier = authority
-        .log
-        .key
-        .to_string()
-        .parse()
-        .map_err(|error| format!("the log's key: {error}"))?;
-    let signers = authority
-        .signers
-        .iter()
-        .map(|signer| {
-            signer
-                .cosignature
-                .to_string()
-                .parse()
-                .map_err(|error| format!("the key of signer {}: {error}", signer.name))
-        })
-        .collect::<Result<Vec<CosignatureVerifier>, String>>()?;
-    LogPolicy::quorum_of(log, &signers, authority.quorum.q).map_err(|error| error.to_string())
 }
 
 impl Rules for LedgerRules {

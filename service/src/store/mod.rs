@@ -19,7 +19,9 @@ use bauta_log::Head;
 use bauta_log::sequencer::Batch;
 use bauta_statement::entry::{Body, Entry, EntryError, Issuance};
 use sha2::{Digest as _, Sha256};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{Row as _, Sqlite, Transaction};
 
 mod sql;
@@ -42,7 +44,9 @@ const ATTEMPTS: u32 = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database.
-    #[error("the database failed in `{transaction}`: {source}; check the disk and the database, then repeat the request: nothing is spent twice")]
+    #[error(
+        "the database failed in `{transaction}`: {source}; check the disk and the database, then repeat the request: nothing is spent twice"
+    )]
     Database {
         /// Which transaction.
         transaction: &'static str,
@@ -50,7 +54,9 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// The database was written by a newer program.
-    #[error("the database has schema version {found}, and this program knows {known}; update Bauta")]
+    #[error(
+        "the database has schema version {found}, and this program knows {known}; update Bauta"
+    )]
     Newer {
         /// Version found.
         found: i64,
@@ -197,10 +203,19 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
-        let failed = |source| StoreError::Database { transaction: "open", source };
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        let failed = |source| StoreError::Database {
+            transaction: "open",
+            source,
+        };
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
         let store = Store {
-            readers: SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options),
+            readers: SqlitePoolOptions::new()
+                .max_connections(4)
+                .connect_lazy_with(options),
             writer,
         };
         store.migrate().await?;
@@ -217,16 +232,21 @@ impl Store {
         let version = self
             .run_tx("migrate", |tx| {
                 Box::pin(async move {
-                    let version: i64 =
-                        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx.inner).await?;
+                    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+                        .fetch_one(&mut *tx.inner)
+                        .await?;
                     let done = usize::try_from(version).unwrap_or(usize::MAX);
                     for (number, migration) in MIGRATIONS.iter().enumerate().skip(done) {
                         sqlx::raw_sql(*migration).execute(&mut *tx.inner).await?;
                         // A pragma takes no parameters; the number is ours.
-                        let statement = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", number + 1));
+                        let statement =
+                            sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", number + 1));
                         sqlx::raw_sql(statement).execute(&mut *tx.inner).await?;
                     }
-                    sqlx::query(sql::FIRST_HEAD).bind(&Head::EMPTY.root[..]).execute(&mut *tx.inner).await?;
+                    sqlx::query(sql::FIRST_HEAD)
+                        .bind(&Head::EMPTY.root[..])
+                        .execute(&mut *tx.inner)
+                        .await?;
                     Ok(version)
                 })
             })
@@ -234,7 +254,10 @@ impl Store {
         if usize::try_from(version).is_ok_and(|version| version <= MIGRATIONS.len()) {
             Ok(())
         } else {
-            Err(StoreError::Newer { found: version, known: MIGRATIONS.len() })
+            Err(StoreError::Newer {
+                found: version,
+                known: MIGRATIONS.len(),
+            })
         }
     }
 
@@ -249,7 +272,10 @@ impl Store {
         loop {
             let result = async {
                 let inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-                let mut tx = Tx { inner, borrows: PhantomData };
+                let mut tx = Tx {
+                    inner,
+                    borrows: PhantomData,
+                };
                 let value = body(&mut tx).await?;
                 tx.inner.commit().await?;
                 Ok(value)
@@ -262,7 +288,12 @@ impl Store {
                     tracing::debug!(transaction, attempt, error = %source, "repeating a transaction");
                     tokio::time::sleep(Duration::from_millis(5 << attempt.min(6))).await;
                 }
-                Err(source) => return Err(StoreError::Database { transaction, source }),
+                Err(source) => {
+                    return Err(StoreError::Database {
+                        transaction,
+                        source,
+                    });
+                }
             }
         }
     }
@@ -272,7 +303,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; whether it was admitted is then open, and the same request again finds out.
-    pub async fn admit(&self, admission: &Admission, now: u64, limit: u32) -> Result<Admitted, StoreError> {
+    pub async fn admit(
+        &self,
+        admission: &Admission,
+        now: u64,
+        limit: u32,
+    ) -> Result<Admitted, StoreError> {
         let body = Entry::new(0, Body::Issuance(admission.issuance.clone())).encode()?;
         let key: [u8; 32] = Sha256::digest(&admission.issuance.key).into();
         let (body, key) = (&body, &key);
@@ -285,7 +321,9 @@ impl Store {
                 if let Some(id) = known {
                     return Ok(Admitted::Known(EntryId(id)));
                 }
-                let pooled: i64 = sqlx::query_scalar(sql::COUNT_POOLED).fetch_one(&mut *tx.inner).await?;
+                let pooled: i64 = sqlx::query_scalar(sql::COUNT_POOLED)
+                    .fetch_one(&mut *tx.inner)
+                    .await?;
                 if pooled >= i64::from(limit) {
                     return Ok(Admitted::Full);
                 }
@@ -297,7 +335,9 @@ impl Store {
                         .fetch_optional(&mut *tx.inner)
                         .await?;
                     match spent {
-                        Some((policy, spent_on)) if policy != admission.policy_name || spent_on != key => {
+                        Some((policy, spent_on))
+                            if policy != admission.policy_name || spent_on != key =>
+                        {
                             return Ok(Admitted::NullifierSpent);
                         }
                         Some(_) => {}
@@ -325,7 +365,12 @@ impl Store {
                     .bind(&admission.request[..])
                     .bind("issuance")
                     .bind(body)
-                    .bind(admission.nullifier.as_ref().map(|(nullifier, _)| &nullifier[..]))
+                    .bind(
+                        admission
+                            .nullifier
+                            .as_ref()
+                            .map(|(nullifier, _)| &nullifier[..]),
+                    )
                     .bind(&admission.csr)
                     .bind(&admission.openings)
                     .bind(signed(now))
@@ -346,7 +391,10 @@ impl Store {
             .bind(&request[..])
             .fetch_optional(&self.readers)
             .await
-            .map_err(|source| StoreError::Database { transaction: "known request", source })?;
+            .map_err(|source| StoreError::Database {
+                transaction: "known request",
+                source,
+            })?;
         Ok(id.map(EntryId))
     }
 
@@ -354,12 +402,19 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn submit(&self, request: [u8; 32], body: Body, now: u64) -> Result<EntryId, StoreError> {
+    pub async fn submit(
+        &self,
+        request: [u8; 32],
+        body: Body,
+        now: u64,
+    ) -> Result<EntryId, StoreError> {
         let body = &Entry::new(0, body).encode()?;
         self.run_tx("submit", |tx| {
             Box::pin(async move {
-                let known: Option<i64> =
-                    sqlx::query_scalar(sql::KNOWN_REQUEST).bind(&request[..]).fetch_optional(&mut *tx.inner).await?;
+                let known: Option<i64> = sqlx::query_scalar(sql::KNOWN_REQUEST)
+                    .bind(&request[..])
+                    .fetch_optional(&mut *tx.inner)
+                    .await?;
                 if let Some(id) = known {
                     return Ok(EntryId(id));
                 }
@@ -388,10 +443,17 @@ impl Store {
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await
-            .map_err(|source| StoreError::Database { transaction: "pooled", source })?;
+            .map_err(|source| StoreError::Database {
+                transaction: "pooled",
+                source,
+            })?;
         rows.into_iter()
             .map(|(id, kind, body)| {
-                Ok(Pooled { id: EntryId(id), issuance: kind == "issuance", entry: Entry::decode(&body)? })
+                Ok(Pooled {
+                    id: EntryId(id),
+                    issuance: kind == "issuance",
+                    entry: Entry::decode(&body)?,
+                })
             })
             .collect()
     }
@@ -404,9 +466,20 @@ impl Store {
         let (size, root, time): (i64, Vec<u8>, i64) = sqlx::query_as(sql::HEAD)
             .fetch_one(&self.writer)
             .await
-            .map_err(|source| StoreError::Database { transaction: "locked head", source })?;
-        let root = root.try_into().map_err(|_| StoreError::Damaged("a head whose root is no hash"))?;
-        Ok(LockedHead { head: Head { size: unsigned(size)?, root }, time: unsigned(time)? })
+            .map_err(|source| StoreError::Database {
+                transaction: "locked head",
+                source,
+            })?;
+        let root = root
+            .try_into()
+            .map_err(|_| StoreError::Damaged("a head whose root is no hash"))?;
+        Ok(LockedHead {
+            head: Head {
+                size: unsigned(size)?,
+                root,
+            },
+            time: unsigned(time)?,
+        })
     }
 
     /// Stages a batch under the head that it leads to.
@@ -414,10 +487,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn stage(&self, batch: &Batch) -> Result<(), StoreError> {
-        let bytes = &batch.to_bytes().map_err(|_| StoreError::Damaged("an entry that is too long"))?;
+        let bytes = &batch
+            .to_bytes()
+            .map_err(|_| StoreError::Damaged("an entry that is too long"))?;
         self.run_tx("stage", |tx| {
             Box::pin(async move {
-                sqlx::query(sql::STAGE).bind(&batch.to.root[..]).bind(bytes).execute(&mut *tx.inner).await?;
+                sqlx::query(sql::STAGE)
+                    .bind(&batch.to.root[..])
+                    .bind(bytes)
+                    .execute(&mut *tx.inner)
+                    .await?;
                 Ok(())
             })
         })
@@ -433,9 +512,15 @@ impl Store {
             .bind(&head.root[..])
             .fetch_optional(&self.writer)
             .await
-            .map_err(|source| StoreError::Database { transaction: "staged", source })?;
+            .map_err(|source| StoreError::Database {
+                transaction: "staged",
+                source,
+            })?;
         bytes
-            .map(|bytes| Batch::from_bytes(&bytes).map_err(|_| StoreError::Damaged("a staged batch that does not decode")))
+            .map(|bytes| {
+                Batch::from_bytes(&bytes)
+                    .map_err(|_| StoreError::Damaged("a staged batch that does not decode"))
+            })
             .transpose()
     }
 
@@ -444,7 +529,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; whether it was swapped is then open.
-    pub async fn swap_head(&self, from: Head, to: Head, ids: &[EntryId], time: u64) -> Result<bool, StoreError> {
+    pub async fn swap_head(
+        &self,
+        from: Head,
+        to: Head,
+        ids: &[EntryId],
+        time: u64,
+    ) -> Result<bool, StoreError> {
         self.run_tx("swap head", |tx| {
             Box::pin(async move {
                 let swapped = sqlx::query(sql::SWAP_HEAD)
@@ -477,7 +568,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; whether it was swapped is then open.
-    pub async fn swap_head_back(&self, from: Head, to: Head, reason: &str) -> Result<Option<Vec<EntryId>>, StoreError> {
+    pub async fn swap_head_back(
+        &self,
+        from: Head,
+        to: Head,
+        reason: &str,
+    ) -> Result<Option<Vec<EntryId>>, StoreError> {
         self.run_tx("swap head back", |tx| {
             Box::pin(async move {
                 let swapped = sqlx::query(sql::SWAP_HEAD_BACK)
@@ -490,10 +586,16 @@ impl Store {
                 if swapped.rows_affected() == 0 {
                     return Ok(None);
                 }
-                let dropped: Vec<i64> =
-                    sqlx::query_scalar(sql::DROP_LOCKED_OTHERS).bind(reason).fetch_all(&mut *tx.inner).await?;
-                sqlx::query(sql::UNLOCK_ISSUANCES).execute(&mut *tx.inner).await?;
-                sqlx::query(sql::UNSTAGE_ALL).execute(&mut *tx.inner).await?;
+                let dropped: Vec<i64> = sqlx::query_scalar(sql::DROP_LOCKED_OTHERS)
+                    .bind(reason)
+                    .fetch_all(&mut *tx.inner)
+                    .await?;
+                sqlx::query(sql::UNLOCK_ISSUANCES)
+                    .execute(&mut *tx.inner)
+                    .await?;
+                sqlx::query(sql::UNSTAGE_ALL)
+                    .execute(&mut *tx.inner)
+                    .await?;
                 Ok(Some(dropped.into_iter().map(EntryId).collect()))
             })
         })
@@ -508,11 +610,21 @@ impl Store {
     pub async fn published(&self, size: u64) -> Result<Vec<EntryId>, StoreError> {
         self.run_tx("published", |tx| {
             Box::pin(async move {
-                let logged: Vec<(i64, String)> =
-                    sqlx::query_as(sql::LOGGED).bind(signed(size)).fetch_all(&mut *tx.inner).await?;
-                sqlx::query(sql::NULLIFIERS_LOGGED).execute(&mut *tx.inner).await?;
-                sqlx::query(sql::UNSTAGE_ALL).execute(&mut *tx.inner).await?;
-                Ok(logged.into_iter().filter(|(_, kind)| kind == "other").map(|(id, _)| EntryId(id)).collect())
+                let logged: Vec<(i64, String)> = sqlx::query_as(sql::LOGGED)
+                    .bind(signed(size))
+                    .fetch_all(&mut *tx.inner)
+                    .await?;
+                sqlx::query(sql::NULLIFIERS_LOGGED)
+                    .execute(&mut *tx.inner)
+                    .await?;
+                sqlx::query(sql::UNSTAGE_ALL)
+                    .execute(&mut *tx.inner)
+                    .await?;
+                Ok(logged
+                    .into_iter()
+                    .filter(|(_, kind)| kind == "other")
+                    .map(|(id, _)| EntryId(id))
+                    .collect())
             })
         })
         .await
@@ -525,8 +637,15 @@ impl Store {
     pub async fn drop_pooled(&self, id: EntryId, reason: &str) -> Result<(), StoreError> {
         self.run_tx("drop", |tx| {
             Box::pin(async move {
-                sqlx::query(sql::DROP).bind(reason).bind(id.0).execute(&mut *tx.inner).await?;
-                sqlx::query(sql::FREE_NULLIFIER).bind(id.0).execute(&mut *tx.inner).await?;
+                sqlx::query(sql::DROP)
+                    .bind(reason)
+                    .bind(id.0)
+                    .execute(&mut *tx.inner)
+                    .await?;
+                sqlx::query(sql::FREE_NULLIFIER)
+                    .bind(id.0)
+                    .execute(&mut *tx.inner)
+                    .await?;
                 Ok(())
             })
         })
@@ -541,7 +660,10 @@ impl Store {
         let rows = sqlx::query(sql::UNSIGNED)
             .fetch_all(&self.writer)
             .await
-            .map_err(|source| StoreError::Database { transaction: "unsigned", source })?;
+            .map_err(|source| StoreError::Database {
+                transaction: "unsigned",
+                source,
+            })?;
         rows.into_iter()
             .map(|row| {
                 Ok(Unsigned {
@@ -559,10 +681,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn sign(&self, id: EntryId, certificate: &[u8], proof: &[u8]) -> Result<(), StoreError> {
+    pub async fn sign(
+        &self,
+        id: EntryId,
+        certificate: &[u8],
+        proof: &[u8],
+    ) -> Result<(), StoreError> {
         self.run_tx("sign", |tx| {
             Box::pin(async move {
-                sqlx::query(sql::SIGNED).bind(certificate).bind(proof).bind(id.0).execute(&mut *tx.inner).await?;
+                sqlx::query(sql::SIGNED)
+                    .bind(certificate)
+                    .bind(proof)
+                    .bind(id.0)
+                    .execute(&mut *tx.inner)
+                    .await?;
                 Ok(())
             })
         })
@@ -576,7 +708,11 @@ impl Store {
     pub async fn lapse(&self, id: EntryId, reason: &str) -> Result<(), StoreError> {
         self.run_tx("lapse", |tx| {
             Box::pin(async move {
-                sqlx::query(sql::LAPSE).bind(reason).bind(id.0).execute(&mut *tx.inner).await?;
+                sqlx::query(sql::LAPSE)
+                    .bind(reason)
+                    .bind(id.0)
+                    .execute(&mut *tx.inner)
+                    .await?;
                 Ok(())
             })
         })
@@ -592,7 +728,10 @@ impl Store {
             .bind(id.0)
             .fetch_optional(&self.readers)
             .await
-            .map_err(|source| StoreError::Database { transaction: "status", source })?;
+            .map_err(|source| StoreError::Database {
+                transaction: "status",
+                source,
+            })?;
         let Some(row) = row else { return Ok(None) };
         let index = || unsigned(row.get::<Option<i64>, _>(2).unwrap_or(-1));
         let reason = || row.get::<Option<String>, _>(3).unwrap_or_default();
@@ -622,7 +761,10 @@ impl Store {
                     (sql::PRUNE_NULLIFIERS, now.saturating_sub(KEEP_EXPIRED)),
                     (sql::PRUNE_ENTRIES, now.saturating_sub(KEEP_DONE)),
                 ] {
-                    sqlx::query(statement).bind(signed(before)).execute(&mut *tx.inner).await?;
+                    sqlx::query(statement)
+                        .bind(signed(before))
+                        .execute(&mut *tx.inner)
+                        .await?;
                 }
                 Ok(())
             })
@@ -634,10 +776,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_ca_certificate(&self, ca_key: &[u8; 32], certificate: &[u8]) -> Result<(), StoreError> {
+    pub async fn put_ca_certificate(
+        &self,
+        ca_key: &[u8; 32],
+        certificate: &[u8],
+    ) -> Result<(), StoreError> {
         self.run_tx("put CA certificate", |tx| {
             Box::pin(async move {
-                sqlx::query(sql::PUT_CA_CERTIFICATE).bind(&ca_key[..]).bind(certificate).execute(&mut *tx.inner).await?;
+                sqlx::query(sql::PUT_CA_CERTIFICATE)
+                    .bind(&ca_key[..])
+                    .bind(certificate)
+                    .execute(&mut *tx.inner)
+                    .await?;
                 Ok(())
             })
         })
@@ -652,10 +802,15 @@ impl Store {
         let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql::CA_CERTIFICATES)
             .fetch_all(&self.readers)
             .await
-            .map_err(|source| StoreError::Database { transaction: "CA certificates", source })?;
+            .map_err(|source| StoreError::Database {
+                transaction: "CA certificates",
+                source,
+            })?;
         rows.into_iter()
             .map(|(key, certificate)| {
-                let key = key.try_into().map_err(|_| StoreError::Damaged("a CA key of another length"))?;
+                let key = key
+                    .try_into()
+                    .map_err(|_| StoreError::Damaged("a CA key of another length"))?;
                 Ok((key, certificate))
             })
             .collect()
@@ -670,7 +825,10 @@ impl Store {
             .bind(&ca_key[..])
             .fetch_optional(&self.readers)
             .await
-            .map_err(|source| StoreError::Database { transaction: "CA certificate", source })
+            .map_err(|source| StoreError::Database {
+                transaction: "CA certificate",
+                source,
+            })
     }
 }
 
@@ -686,9 +844,14 @@ fn unsigned(number: i64) -> Result<u64, StoreError> {
 /// Whether the same transaction may succeed when it is repeated: SQLite's busy and locked, PostgreSQL's serialization
 /// failure and deadlock.
 fn is_transient(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
     match error.code() {
-        Some(code) => matches!(code.as_ref(), "5" | "6" | "261" | "262" | "517" | "40001" | "40P01"),
+        Some(code) => matches!(
+            code.as_ref(),
+            "5" | "6" | "261" | "262" | "517" | "40001" | "40P01"
+        ),
         None => false,
     }
 }
