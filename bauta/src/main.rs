@@ -1,2 +1,83 @@
-//! Skeleton.
-fn main() {}
+//! The program `bauta`: thin. It reads the command line, calls the libraries, and prints.
+
+mod audit;
+mod cli;
+mod clock;
+mod files;
+mod holder;
+mod operator;
+mod print;
+mod processes;
+mod quickstart;
+mod relying_party;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Arguments, Ca, Command, Epoch, Keys, Policy};
+use print::Printer;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return print::fail(&anyhow::anyhow!("a TLS provider is installed already"), json);
+    }
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => print::fail(&error, json),
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let printer = Printer::new(arguments.json);
+    // Before any thread: what a signer does to its process must hold for all of them.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(dispatch(arguments.command, printer))
+}
+
+async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
+    match command {
+        Command::Quickstart(arguments) => quickstart::run(&arguments, printer).await,
+        Command::Enrol(arguments) => {
+            let report = holder::enrol(&arguments).await?;
+            printer.result(&report, report.text())
+        }
+        Command::Prepare(arguments) => {
+            let report = holder::prepare(&arguments, &|line| printer.note(line)).await?;
+            printer.result(&report, report.text())
+        }
+        Command::Authenticate(arguments) => {
+            let report = holder::authenticate(&arguments).await?;
+            printer.result(&report, report.text())
+        }
+        Command::VerifyCertificate(arguments) => {
+            let report = holder::verify_certificate(&arguments)?;
+            printer.result(&report, report.text())
+        }
+        Command::Audit(arguments) => audit::run(&arguments, printer).await,
+        Command::Service(arguments) => processes::service(&arguments).await,
+        Command::Signer(arguments) => processes::signer(arguments, printer).await,
+        Command::Issuer(arguments) => processes::issuer(arguments, printer).await,
+        Command::Keys(Keys::New(arguments)) => operator::keys::new(&arguments, printer),
+        Command::Ca(Ca::Authority { plan, keys, out, log_policy }) => {
+            operator::ca::authority(&plan, &keys, &out, &log_policy, printer)
+        }
+        Command::Ca(Ca::Init { socket, authority, keys, years, organization, out }) => {
+            let founding = operator::ca::Founding { socket: &socket, authority: &authority, keys: &keys, years, organization, out: &out };
+            operator::ca::init(&founding, printer).await
+        }
+        Command::Policy(Policy::Check { file, kind }) => operator::sign::check(&file, kind, printer),
+        Command::Policy(Policy::Sign(arguments)) => operator::sign::sign(&arguments, printer),
+        Command::Policy(Policy::Publish { files, objects, socket }) => {
+            operator::publish::files(&files, objects.as_deref(), &socket, printer).await
+        },
+        Command::Epoch(Epoch::Publish { socket }) => operator::publish::epoch(&socket, printer).await,
+        Command::Parameters(arguments) => operator::parameters::run(&arguments, printer),
+    }
+}
+
+/// Lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}

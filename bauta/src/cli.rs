@@ -1,0 +1,464 @@
+//! The command line: what may be said, in the words of the design. What is done stands in `operator/`, `holder/`,
+//! `quickstart/` and `audit`.
+
+use std::path::PathBuf;
+
+use bauta_statement::file::Kind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Exit status: 0 done · 1 refused or failed · 2 command line not understood · 3 something is missing on this machine ·
+4 what was checked is wrong · 75 try again later.
+
+Start with: bauta quickstart";
+
+/// Prove what you are without saying who you are, and get a certificate for it.
+#[derive(Parser)]
+#[command(name = "bauta", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub(crate) struct Arguments {
+    /// Print the result as one JSON object on standard output, and errors as JSON on standard error.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole story on this machine: CA, signers, issuer, holder, relying party, auditor.
+    Quickstart(Quickstart),
+
+    /// Enrol at an organisation's desk with an X.509 client certificate; the wallet gets a native credential.
+    #[command(display_order = 10)]
+    Enrol(Enrol),
+    /// Prove in advance what a policy asks, so that authenticating takes milliseconds.
+    #[command(display_order = 11)]
+    Prepare(Prepare),
+    /// Show that you meet a policy, and get a short-lived certificate for a fresh key.
+    #[command(display_order = 12)]
+    Authenticate(Authenticate),
+    /// Check a certificate offline: its CA, its log entry under a quorum of cosignatures, and that it is the entry's.
+    #[command(display_order = 13)]
+    VerifyCertificate(VerifyCertificate),
+    /// Re-verify a whole log: checkpoint, cosignatures, every entry, every presentation.
+    #[command(display_order = 14)]
+    Audit(Audit),
+
+    /// Run the REST service: sequencer, log and coordinator of the signers.
+    #[command(display_order = 20)]
+    Service(Run),
+    /// Run a signer node (the same code as the program bauta-signer).
+    #[command(display_order = 21)]
+    Signer(Signer),
+    /// Run an organisation's enrolment desk, or act for it.
+    #[command(display_order = 22)]
+    Issuer(Issuer),
+
+    /// Make keys: administrator, service, TLS.
+    #[command(display_order = 30, subcommand)]
+    Keys(Keys),
+    /// Found a CA: sign its authority file, then drive distributed key generation and its certificate.
+    #[command(display_order = 31, subcommand)]
+    Ca(Ca),
+    /// Check, sign and publish policies and every other signed file.
+    #[command(display_order = 32, subcommand)]
+    Policy(Policy),
+    /// Log the next epoch now, instead of when the service would.
+    #[command(display_order = 33, subcommand)]
+    Epoch(Epoch),
+    /// Make or list the proofs' parameters.
+    #[command(display_order = 34)]
+    Parameters(Parameters),
+}
+
+/// `bauta quickstart`.
+#[derive(Args)]
+pub(crate) struct Quickstart {
+    /// Folder that holds everything.
+    #[arg(long, value_name = "DIR", default_value = "./bauta-data")]
+    pub(crate) data: PathBuf,
+    /// Exit after the last step instead of staying up.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// Where the holder's wallet is and what opens it.
+#[derive(Args, Clone)]
+pub(crate) struct Wallet {
+    /// The wallet's folder; its files are encrypted with age.
+    #[arg(long, value_name = "DIR", env = "BAUTA_WALLET", default_value = "./wallet")]
+    pub(crate) wallet: PathBuf,
+    /// File (mode 600) with the wallet's passphrase; asked for where there is none.
+    #[arg(long, value_name = "FILE", conflicts_with = "identity")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// File (mode 600) with an age identity that opens the wallet, for unattended use; made if it is not there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+}
+
+/// `bauta enrol`.
+#[derive(Args)]
+pub(crate) struct Enrol {
+    /// Your X.509 client certificate, with intermediates if any (PEM or DER).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: PathBuf,
+    /// Its private key (PKCS#8, PKCS#1 or SEC1; PEM or DER).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The desk's address.
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: String,
+    /// CA of the desk's own TLS certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) issuer_ca: PathBuf,
+    /// The wallet was lost: revoke what it held, and begin anew with this one.
+    #[arg(long)]
+    pub(crate) reset: bool,
+    #[command(flatten)]
+    pub(crate) wallet: Wallet,
+}
+
+/// The service and what the holder pins of it.
+#[derive(Args, Clone)]
+pub(crate) struct Remote {
+    /// The service's address.
+    #[arg(long, value_name = "URL")]
+    pub(crate) service: String,
+    /// CA of the service's own TLS certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) service_ca: PathBuf,
+    /// The log-policy (C2SP tlog-policy) to pin; needed the first time only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_policy: Option<PathBuf>,
+    /// SHA-256 (hex) of the first authority file to pin; needed the first time only.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) authority: Option<String>,
+}
+
+/// `bauta prepare`.
+#[derive(Args)]
+pub(crate) struct Prepare {
+    /// Name of the policy.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: String,
+    /// How many uses to prepare where the policy counts them.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) uses: u32,
+    /// Folder of proving keys.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) parameters: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    #[command(flatten)]
+    pub(crate) wallet: Wallet,
+}
+
+/// `bauta authenticate`.
+#[derive(Args)]
+pub(crate) struct Authenticate {
+    /// Name of the policy.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: String,
+    /// Folder for certificate.pem, key.pem and certificate.tlog-proof.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Do not ask before proving and disclosing.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Folder of proving keys.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) parameters: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    #[command(flatten)]
+    pub(crate) wallet: Wallet,
+}
+
+/// `bauta verify-certificate`.
+#[derive(Args)]
+pub(crate) struct VerifyCertificate {
+    /// The certificate, leaf first (PEM).
+    #[arg(value_name = "CERT")]
+    pub(crate) certificate: PathBuf,
+    /// Its tlog-proof.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proof: PathBuf,
+    /// Bauta's CA certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: PathBuf,
+    /// The log-policy: the log's and the signers' keys, and the quorum.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_policy: PathBuf,
+}
+
+/// `bauta audit`.
+#[derive(Args)]
+pub(crate) struct Audit {
+    /// The log: a folder, or the service's address.
+    #[arg(value_name = "URL-OR-FOLDER")]
+    pub(crate) log: String,
+    /// The log-policy: the log's and the signers' keys, and the quorum.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_policy: PathBuf,
+    /// SHA-256 (hex) of the first authority file, as it was announced; without it the log's own is taken, and said so.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) authority: Option<String>,
+    /// A signer's own copy of the log to compare with; repeatable.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) compare: Vec<PathBuf>,
+    /// CA of the service's own TLS certificate (PEM), where the log is an address.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) service_ca: Option<PathBuf>,
+}
+
+/// A process with a configuration file.
+#[derive(Args)]
+pub(crate) struct Run {
+    /// Configuration file (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// End with the process that started this one, whose id this is, however that one ends.
+    #[arg(long, value_name = "PID")]
+    pub(crate) die_with_parent: Option<u32>,
+}
+
+/// `bauta signer`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Signer {
+    #[command(flatten)]
+    pub(crate) run: Option<Run>,
+    #[command(subcommand)]
+    pub(crate) command: Option<SignerCommand>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SignerCommand {
+    /// Make a node's keys: cosignature, TLS, approval.
+    Keys {
+        /// The node's name.
+        #[arg(long)]
+        name: String,
+        /// Folder for the keys.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// File (mode 600) with the passphrase that seals them; asked for where there is none.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+}
+
+/// `bauta issuer`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Issuer {
+    #[command(flatten)]
+    pub(crate) run: Option<Run>,
+    #[command(subcommand)]
+    pub(crate) command: Option<IssuerCommand>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum IssuerCommand {
+    /// Make the desk's keys and print what an issuer set says of it.
+    Keys {
+        /// Configuration file (JSON).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Also write the JSON body of an issuer set with this issuer alone.
+        #[arg(long, value_name = "FILE")]
+        issuer_set: Option<PathBuf>,
+    },
+    /// Revoke a subject's credentials, or one by serial, and write the new signed revocation list.
+    Revoke {
+        /// Configuration file (JSON).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The subject's key (what the schema's subject_key holds).
+        #[arg(long, required_unless_present = "serial", conflicts_with = "serial")]
+        subject: Option<String>,
+        /// One credential's serial (hex).
+        #[arg(long)]
+        serial: Option<String>,
+        /// File for the new list; publish it with `bauta policy publish`.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write the newest signed revocation list.
+    List {
+        /// Configuration file (JSON).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// File for the list.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// `bauta keys`.
+#[derive(Subcommand)]
+pub(crate) enum Keys {
+    /// Make keys; files are mode 600 and never overwritten.
+    New(KeysNew),
+}
+
+/// `bauta keys new`.
+#[derive(Args)]
+pub(crate) struct KeysNew {
+    /// What the keys are for.
+    #[arg(value_enum)]
+    pub(crate) purpose: Purpose,
+    /// The key's name: an administrator's name; for the service, the log's origin; for TLS, a host name or address.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Folder for the keys.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Purpose {
+    /// A note key that signs policies, issuer sets and key operations.
+    Administrator,
+    /// The service's log key and challenge key.
+    Service,
+    /// A TLS server's key and certificate, with a small CA for them.
+    Tls,
+}
+
+/// `bauta ca`.
+#[derive(Subcommand)]
+pub(crate) enum Ca {
+    /// Sign the first authority file with all administrators' keys, and print the digest that everyone pins.
+    Authority {
+        /// The plan (JSON): see docs/walkthrough.md.
+        #[arg(long, value_name = "FILE")]
+        plan: PathBuf,
+        /// An administrator's key; all of them are needed.
+        #[arg(long = "key", value_name = "FILE", required = true)]
+        keys: Vec<PathBuf>,
+        /// File for the signed authority.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// File for the log-policy that it gives.
+        #[arg(long, value_name = "FILE")]
+        log_policy: PathBuf,
+    },
+    /// Log the authority, let the signers generate the CA key, and have them sign the CA certificate. Run again, it goes on
+    /// from where it stopped.
+    Init {
+        /// The service's admin socket.
+        #[arg(long, value_name = "SOCKET")]
+        socket: PathBuf,
+        /// The signed authority file.
+        #[arg(long, value_name = "FILE")]
+        authority: PathBuf,
+        /// An administrator's key; k of them are needed for the key operations.
+        #[arg(long = "key", value_name = "FILE", required = true)]
+        keys: Vec<PathBuf>,
+        /// Years for which the CA certificate is valid.
+        #[arg(long, default_value_t = 10)]
+        years: u32,
+        /// The organisation in the CA certificate's subject.
+        #[arg(long)]
+        organization: Option<String>,
+        /// File for the CA certificate (PEM).
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// `bauta policy`.
+#[derive(Subcommand)]
+pub(crate) enum Policy {
+    /// Check a policy or another file, signed or only its JSON body, and warn of what is likely a mistake.
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// Its type, where it is only a JSON body.
+        #[arg(long = "type", value_parser = kind, default_value = "policy")]
+        kind: Kind,
+    },
+    /// Sign a JSON body as a file, or add signatures to one that is signed already.
+    Sign(SignFile),
+    /// Log a signed file through the service's admin socket.
+    Publish {
+        /// The signed files, in order.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Folder of verifying keys that a `parameters` file names (what `bauta parameters --out` wrote).
+        #[arg(long, value_name = "DIR")]
+        objects: Option<PathBuf>,
+        /// The service's admin socket.
+        #[arg(long, value_name = "SOCKET")]
+        socket: PathBuf,
+    },
+}
+
+/// `bauta policy sign`.
+#[derive(Args)]
+pub(crate) struct SignFile {
+    /// A JSON body, or a signed file that more sign.
+    pub(crate) file: PathBuf,
+    /// Its type: policy, schema, issuer-set, key-operation, parameters or tombstone.
+    #[arg(long = "type", value_parser = kind, default_value = "policy")]
+    pub(crate) kind: Kind,
+    /// The trust domain it is for.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) trust_domain: Option<String>,
+    /// Its name; a policy's or schema's is in its body.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Its version.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) version: u64,
+    /// When it stops counting (RFC 3339, UTC); a year from now where it is not said.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
+    /// An administrator's key; repeatable.
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// File for the signed file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// `bauta epoch`.
+#[derive(Subcommand)]
+pub(crate) enum Epoch {
+    /// Log the epoch that is due.
+    Publish {
+        /// The service's admin socket.
+        #[arg(long, value_name = "SOCKET")]
+        socket: PathBuf,
+    },
+}
+
+/// `bauta parameters`.
+#[derive(Args)]
+pub(crate) struct Parameters {
+    /// Folder of parameter sets; made there if they are missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) parameters: Option<PathBuf>,
+    /// Write the verifying keys and the JSON body of a `parameters` file here.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+fn kind(word: &str) -> Result<Kind, String> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|_| {
+        "expected policy, schema, issuer-set, revocation-list, key-operation, parameters, authority or tombstone".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

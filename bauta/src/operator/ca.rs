@@ -1,0 +1,197 @@
+//! `bauta ca authority|init`: founding a CA. The authority file comes first, because everyone pins its digest; then the log
+//! begins with it, the signers generate the key among themselves, and sign their CA's certificate.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use bauta_log::{CosignatureVerifier, LogPolicy, LogVerifier};
+use bauta_service::admin::Client;
+use bauta_statement::{
+    file::{
+        self, Authority, Body, Header, KeyOperation, Kind, SignedFile,
+        authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
+        key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate},
+    },
+    note::{self, NoteKey, NoteSigner},
+};
+use serde::Deserialize;
+
+use super::keys::read_administrator;
+use crate::{clock, files, hex, print::Printer};
+
+const DAY: u64 = 86_400;
+/// The name of a CA's first key.
+pub(crate) const FIRST_KEY: &str = "key-1";
+
+/// What a person writes to found a CA (`--plan`).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plan {
+    trust_domain: String,
+    ca_name: String,
+    mode: Mode,
+    enterprise_number: u32,
+    epoch_seconds: u32,
+    /// The log key, as `bauta keys new service` printed it; its name is the log's origin.
+    log: NoteKey,
+    administrators: Administrators,
+    /// The files `signer.json` that `bauta signer keys` wrote, relative to the plan.
+    signers: Vec<PathBuf>,
+    quorum: Quorum,
+    /// Days until the authority file expires.
+    #[serde(default = "ten_years")]
+    valid_days: u64,
+}
+
+fn ten_years() -> u64 {
+    3660
+}
+
+/// Signs the first authority with all administrators' keys; writes it and its log-policy; gives its digest.
+pub(crate) fn authority(plan: &Path, keys: &[PathBuf], out: &Path, log_policy: &Path, printer: Printer) -> anyhow::Result<()> {
+    let authority = read_plan(plan)?;
+    let signers = keys.iter().map(|key| read_administrator(key)).collect::<anyhow::Result<Vec<_>>>()?;
+    let text = authority.to_text()?;
+    let note = note::sign(&text, &signers.iter().collect::<Vec<_>>())?;
+    let file = SignedFile::parse(&note)?;
+    let all = &authority.administrators.keys;
+    file.note
+        .require(all, all.len())
+        .context("the first authority is signed by all administrators; give each one's --key")?;
+    files::write(out, &note)?;
+    files::write(log_policy, &policy_of(&authority)?.to_bytes())?;
+    let digest = hex(&file.digest());
+    let value = serde_json::json!({ "authority": digest, "trust_domain": authority.trust_domain });
+    printer.result(&value, format!("authority {digest}\nPin this digest in every signer's configuration and every wallet."))
+}
+
+fn read_plan(path: &Path) -> anyhow::Result<Authority> {
+    let plan: Plan = serde_json::from_slice(&files::read(path, 1 << 20)?)
+        .with_context(|| format!("{} is no plan; docs/walkthrough.md shows one", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let signers = plan
+        .signers
+        .iter()
+        .map(|file| {
+            let file = folder.join(file);
+            serde_json::from_slice::<Signer>(&files::read(&file, 65_536)?)
+                .with_context(|| format!("{} is no signer's public file", file.display()))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Authority {
+        trust_domain: plan.trust_domain,
+        version: 1,
+        expires: clock::now() / DAY * DAY + plan.valid_days * DAY,
+        ca_name: plan.ca_name,
+        mode: plan.mode,
+        enterprise_number: plan.enterprise_number,
+        epoch_seconds: plan.epoch_seconds,
+        log: LogIdentity { origin: plan.log.name().to_owned(), key: plan.log },
+        administrators: plan.administrators,
+        signers,
+        quorum: plan.quorum,
+        ca_keys: Vec::new(),
+    })
+}
+
+/// The C2SP tlog-policy that an authority gives: its log, cosigned by q of its signers.
+pub(crate) fn policy_of(authority: &Authority) -> anyhow::Result<LogPolicy> {
+    let log: LogVerifier = authority.log.key.to_string().parse().context("log key")?;
+    let cosigners = authority
+        .signers
+        .iter()
+        .map(|signer| signer.cosignature.to_string().parse::<CosignatureVerifier>().context("cosignature key"))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(LogPolicy::quorum_of(log, &cosigners, authority.quorum.q)?)
+}
+
+/// What `ca init` needs to know.
+pub(crate) struct Founding<'a> {
+    pub(crate) socket: &'a Path,
+    pub(crate) authority: &'a Path,
+    pub(crate) keys: &'a [PathBuf],
+    pub(crate) years: u32,
+    pub(crate) organization: Option<String>,
+    pub(crate) out: &'a Path,
+}
+
+/// Begins the log, makes the CA key and its certificate, each step unless it is done already.
+pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::Result<()> {
+    let note = files::read(founding.authority, note::MAX_NOTE_BYTES as u64)?;
+    let first = SignedFile::parse(&note).with_context(|| founding.authority.display().to_string())?;
+    let Body::Authority(plan) = &first.body else {
+        bail!("{} is no authority file", founding.authority.display());
+    };
+    let signers = founding.keys.iter().map(|key| read_administrator(key)).collect::<anyhow::Result<Vec<_>>>()?;
+    let service = Client::new(founding.socket);
+
+    if service.status().await?.authority.is_none() {
+        service.submit_file(&note).await.context("logging the authority")?;
+        printer.note("the log begins with the authority; the signers cosigned its first checkpoint");
+    }
+    let mut status = service.status().await?;
+    if status.ca_keys.is_empty() {
+        if !status.key_generation_logged {
+            let operation = sign_operation(plan, "generate-key-1", &generate_key(plan), &signers)?;
+            service.submit_file(&operation).await.context("logging the key generation")?;
+        }
+        service.generate_key().await.context("distributed key generation")?;
+        status = service.status().await?;
+        printer.note(format!("{} signers generated the CA key among them; no machine ever held it", plan.quorum.n));
+    }
+    let Some(key) = status.ca_keys.first().cloned() else {
+        bail!("the service names no CA key after the key generation; look into its log");
+    };
+    if status.ca_certificate.is_none() {
+        let group_key: [u8; 32] = key.group_key;
+        if !status.ca_operation_logged {
+            let operation = sign_certificate(plan, group_key, founding);
+            let operation = sign_operation(plan, "sign-ca-1", &operation, &signers)?;
+            service.submit_file(&operation).await.context("logging the CA certificate's key operation")?;
+        }
+        service.sign_ca_certificate().await.context("threshold signature of the CA certificate")?;
+        status = service.status().await?;
+    }
+    let Some(pem) = status.ca_certificate else {
+        bail!("the service has no CA certificate after it was signed; look into its log");
+    };
+    files::write(founding.out, pem.as_bytes())?;
+    let value = serde_json::json!({ "ca": founding.out.display().to_string(), "key": key.name });
+    printer.result(&value, format!("CA certificate: {}", founding.out.display()))
+}
+
+fn generate_key(authority: &Authority) -> KeyOperation {
+    let participants = (1_u16..)
+        .zip(&authority.signers)
+        .map(|(identifier, signer)| Participant { identifier, signer: signer.name.clone(), approval: signer.approval.clone() })
+        .collect();
+    let Quorum { n, t, q, .. } = authority.quorum;
+    KeyOperation::GenerateKey(GenerateKey { key: FIRST_KEY.to_owned(), participants, n, t, q })
+}
+
+fn sign_certificate(authority: &Authority, group_key: [u8; 32], founding: &Founding<'_>) -> KeyOperation {
+    let not_before = clock::now() / DAY * DAY;
+    KeyOperation::SignCaCertificate(SignCaCertificate {
+        key: FIRST_KEY.to_owned(),
+        group_key,
+        subject: CaSubject {
+            country: None,
+            organization: founding.organization.clone(),
+            common_name: authority.ca_name.clone(),
+        },
+        not_before,
+        not_after: not_before + u64::from(founding.years) * 365 * DAY,
+    })
+}
+
+fn sign_operation(authority: &Authority, name: &str, operation: &KeyOperation, signers: &[NoteSigner]) -> anyhow::Result<Vec<u8>> {
+    let header = Header {
+        kind: Kind::KeyOperation,
+        trust_domain: authority.trust_domain.clone(),
+        name: name.to_owned(),
+        version: 1,
+        expires: authority.expires,
+    };
+    let text = file::to_text(&header, operation)?;
+    Ok(note::sign(&text, &signers.iter().collect::<Vec<_>>())?)
+}

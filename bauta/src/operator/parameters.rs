@@ -1,0 +1,77 @@
+//! `bauta parameters`: the proofs' proving and verifying keys, made once and cached by digest.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use bauta_statement::{
+    file::parameters::{Parameters, Provenance, RelationParameters},
+    policy::RelationName,
+    relation::Relation,
+};
+
+use crate::{cli, files, hex, print::Printer};
+
+/// Parameter sets that are there.
+pub(crate) struct Made {
+    /// A line per relation, for people.
+    pub(crate) lines: Vec<String>,
+    /// JSON body of the `parameters` file.
+    pub(crate) file_body: Vec<u8>,
+    /// The encoded verifying keys, which are objects of the log.
+    pub(crate) verifying_keys: Vec<Vec<u8>>,
+}
+
+/// Where parameter sets are cached: `$BAUTA_CACHE`, else `$XDG_CACHE_HOME/bauta`, else `~/.cache/bauta`.
+pub(crate) fn cache_folder(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = chosen {
+        return Ok(folder.to_owned());
+    }
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("BAUTA_CACHE") {
+        return Ok(folder.join("parameters"));
+    }
+    let Some(cache) = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))) else {
+        bail!("neither BAUTA_CACHE nor XDG_CACHE_HOME nor HOME says where to cache parameters: give --parameters DIR");
+    };
+    Ok(cache.join("bauta/parameters"))
+}
+
+/// Loads the development parameters of every relation, or makes them.
+pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> anyhow::Result<Made> {
+    let folder = cache_folder(folder)?;
+    let mut made = Made { lines: Vec::new(), file_body: Vec::new(), verifying_keys: Vec::new() };
+    let mut relations = Vec::new();
+    for relation in Relation::ALL {
+        doing(format!("parameters of {}", relation.name()));
+        let set = bauta_setup::load_or_make(&folder, relation, &mut |what| doing(format!("{}: {what}", relation.name())))
+            .with_context(|| format!("parameters of {} in {}", relation.name(), folder.display()))?;
+        let verifying_key = set.verifying_key().encode();
+        made.lines.push(format!(
+            "{}: verifying key {}… ({} bytes)",
+            relation.name(),
+            hex(&set.verifying_key().digest()[..6]),
+            verifying_key.len()
+        ));
+        relations.push(RelationParameters {
+            relation: RelationName(relation),
+            verifying_key: set.verifying_key().digest(),
+            length: u32::try_from(verifying_key.len())?,
+            provenance: Provenance::Development,
+        });
+        made.verifying_keys.push(verifying_key);
+    }
+    made.file_body = serde_json::to_vec_pretty(&Parameters { relations })?;
+    Ok(made)
+}
+
+pub(crate) fn run(arguments: &cli::Parameters, printer: Printer) -> anyhow::Result<()> {
+    let made = load_or_make(arguments.parameters.as_deref(), &|what| printer.note(what))?;
+    if let Some(out) = &arguments.out {
+        files::write(&out.join("parameters.json"), &made.file_body)?;
+        for (relation, key) in Relation::ALL.iter().zip(&made.verifying_keys) {
+            files::write(&out.join(format!("{}.verifying-key", relation.name().replace('/', "-"))), key)?;
+        }
+    }
+    let value: serde_json::Value = serde_json::from_slice(&made.file_body)?;
+    printer.result(&value, made.lines.join("\n"))
+}

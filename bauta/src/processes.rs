@@ -1,0 +1,126 @@
+//! `bauta service|signer|issuer`: the long-running processes, each from a configuration file until SIGINT or SIGTERM.
+
+use std::path::Path;
+
+use anyhow::Context;
+use bauta_issuer::{Desk, Target};
+use bauta_statement::vector::Serial;
+use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::{Issuer, IssuerCommand, Run, Signer, SignerCommand},
+    clock, files, operator,
+    print::Printer,
+};
+
+pub(crate) async fn service(arguments: &Run) -> anyhow::Result<()> {
+    let config = start(arguments)?;
+    bauta_service::run(config, until_asked()?).await.context("service")
+}
+
+pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Result<()> {
+    match (arguments.command, arguments.run) {
+        (Some(SignerCommand::Keys { name, out, passphrase_file }), _) => {
+            let public = bauta_signer::keys::create_sealed(&out, &name, passphrase_file.as_deref())?;
+            printer.result(&public, format!("keys of {name} are in {}", out.display()))
+        }
+        (None, Some(run)) => {
+            let config = start(&run)?;
+            bauta_signer::run(config, until_asked()?).await.context("signer")
+        }
+        (None, None) => unreachable!("clap asks for --config where there is no subcommand"),
+    }
+}
+
+pub(crate) async fn issuer(arguments: Issuer, printer: Printer) -> anyhow::Result<()> {
+    match (arguments.command, arguments.run) {
+        (Some(IssuerCommand::Keys { config, issuer_set }), _) => {
+            let desk = desk(&config).await?;
+            let profile = desk.profile();
+            desk.close().await;
+            if let Some(path) = issuer_set {
+                files::write(&path, &serde_json::to_vec_pretty(&operator::issuer_set(&profile))?)?;
+            }
+            printer.result(&profile, serde_json::to_string_pretty(&profile)?)
+        }
+        (Some(IssuerCommand::Revoke { config, subject, serial, out }), _) => {
+            let target = match (subject, serial) {
+                (Some(subject), _) => Target::Subject(subject),
+                (None, serial) => Target::Serial(serial_of(&serial.unwrap_or_default())?),
+            };
+            let desk = desk(&config).await?;
+            let revoked = desk.revoke(&target, clock::now()).await;
+            desk.close().await;
+            let revoked = revoked?;
+            files::write(&out, &revoked.list)?;
+            let value = serde_json::json!({ "credentials": revoked.credentials, "version": revoked.version });
+            printer.result(
+                &value,
+                format!(
+                    "{} credential(s) revoked; list version {} is in {}: publish it with `bauta policy publish`",
+                    revoked.credentials,
+                    revoked.version,
+                    out.display()
+                ),
+            )
+        }
+        (Some(IssuerCommand::List { config, out }), _) => {
+            let desk = desk(&config).await?;
+            let list = desk.revocation_list(clock::now()).await;
+            desk.close().await;
+            files::write(&out, &list?)?;
+            printer.result(&serde_json::json!({ "list": out }), format!("the newest list is in {}", out.display()))
+        }
+        (None, Some(run)) => {
+            let config: bauta_issuer::Config = start(&run)?;
+            let listener = std::net::TcpListener::bind(config.listen)
+                .with_context(|| format!("cannot listen on {}", config.listen))?;
+            let shutdown = until_asked()?;
+            bauta_issuer::run(config, listener, async move { shutdown.cancelled().await }).await.context("issuer")
+        }
+        (None, None) => unreachable!("clap asks for --config where there is no subcommand"),
+    }
+}
+
+fn serial_of(text: &str) -> anyhow::Result<Serial> {
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+    bytes
+        .and_then(|bytes| Serial::from_be_bytes(&bytes).ok())
+        .context("--serial is 1 to 20 bytes in hexadecimal, positive, without leading zeros")
+}
+
+async fn desk(config: &Path) -> anyhow::Result<Desk> {
+    Ok(Desk::open(read(config)?, &mut rand::rngs::OsRng).await?)
+}
+
+/// Ties this process to its parent if asked, starts its log, and reads its configuration.
+fn start<C: DeserializeOwned>(arguments: &Run) -> anyhow::Result<C> {
+    if let Some(parent) = arguments.die_with_parent {
+        bauta_signer::process::die_with_parent(Some(parent)).context("--die-with-parent")?;
+    }
+    let filter = tracing_subscriber::EnvFilter::try_from_env("BAUTA_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    read(&arguments.config)
+}
+
+fn read<C: DeserializeOwned>(path: &Path) -> anyhow::Result<C> {
+    serde_json::from_slice(&files::read(path, 1 << 20)?)
+        .with_context(|| format!("{} is no configuration for this", path.display()))
+}
+
+/// Cancelled at the first SIGINT or SIGTERM.
+pub(crate) fn until_asked() -> anyhow::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let asked = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        asked.cancel();
+    });
+    Ok(token)
+}

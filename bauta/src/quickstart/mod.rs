@@ -1,0 +1,50 @@
+//! `bauta quickstart`: the whole story on one machine, every part a process of its own, nothing simulated.
+
+mod authorities;
+mod layout;
+mod organisation;
+mod ports;
+mod processes;
+mod story;
+mod teller;
+
+use anyhow::bail;
+
+use crate::{cli::Quickstart, print::Printer};
+
+pub(crate) async fn run(arguments: &Quickstart, printer: Printer) -> anyhow::Result<()> {
+    let layout = layout::Layout::open(&arguments.data)?;
+    let shutdown = crate::processes::until_asked()?;
+    let mut processes = processes::Processes::new(&layout.logs())?;
+    let told = tokio::select! {
+        told = story::tell(&layout, &mut processes, printer) => Some(told),
+        () = shutdown.cancelled() => None,
+    };
+    let Some(told) = told else {
+        processes.stop().await;
+        bail!("interrupted; run it again to go on in {}", arguments.data.display());
+    };
+    if let Err(error) = told {
+        // A child that ended is the likelier cause, and says more.
+        let cause = processes.check().err().unwrap_or(error);
+        processes.stop().await;
+        return Err(cause);
+    }
+    if arguments.once {
+        processes.stop().await;
+        return Ok(());
+    }
+    story::what_next(&layout, printer)?;
+    let ended = loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break Ok(()),
+            () = tokio::time::sleep(std::time::Duration::from_secs(2)) => {
+                if let Err(error) = processes.check() {
+                    break Err(error);
+                }
+            }
+        }
+    };
+    processes.stop().await;
+    ended
+}
