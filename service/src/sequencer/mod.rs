@@ -30,7 +30,7 @@ mod signing;
 mod tests;
 
 pub use driver::DriverError;
-pub use rules::{LedgerRules, Rules, SharedLedger, ToSign};
+pub use rules::{Assemble, LedgerRules, Rules, SharedLedger, ToSign};
 
 /// The time in Unix seconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;

@@ -13,6 +13,9 @@ use bauta_verifier::ledger::{Ledger, Mark, Objects, Verdict};
 
 use crate::log_store::LogStore;
 
+/// Makes a certificate, DER, from its signature.
+pub type Assemble = Box<dyn FnOnce(&[u8; 64]) -> Result<Vec<u8>, String> + Send>;
+
 /// What is to be signed for a logged issuance, and what becomes of it.
 pub struct ToSign {
     /// The TBSCertificate, DER.
@@ -22,7 +25,7 @@ pub struct ToSign {
     /// The tlog-proof's extra data.
     pub extra: Vec<u8>,
     /// Makes the certificate, DER, from the signature.
-    pub assemble: Box<dyn FnOnce(&[u8; 64]) -> Result<Vec<u8>, String> + Send>,
+    pub assemble: Assemble,
 }
 
 /// What the driver asks of the log's rules. All of it is synchronous, and runs where it may take its time.
