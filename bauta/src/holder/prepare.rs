@@ -140,7 +140,8 @@ fn pinned(contents: &Contents, remote: &cli::Remote) -> anyhow::Result<Pinned> {
 
 #[derive(Deserialize)]
 struct Epochs {
-    epochs: Vec<EpochAnswer>,
+    current: Option<EpochAnswer>,
+    next: Option<EpochAnswer>,
 }
 
 #[derive(Deserialize)]
@@ -164,9 +165,9 @@ async fn look(
 ) -> anyhow::Result<Checked> {
     let connection = server.connect(None)?;
     let epochs: Epochs = connection.get_json("v1/epochs").await.map_err(later)?;
-    let offered = epochs
-        .epochs
+    let offered = [epochs.current, epochs.next]
         .into_iter()
+        .flatten()
         .map(|one| {
             let entry = BASE64.decode(one.entry.as_bytes()).context("the service sent an epoch that is not base64")?;
             Ok(Offered { entry, proof: one.tlog_proof.into_bytes() })
