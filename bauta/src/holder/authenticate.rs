@@ -34,7 +34,9 @@ use serde::{Deserialize, Serialize};
 use super::client::{CallError, Server};
 use super::prepare::{Wish, later, ready};
 use super::verify::{Verified, verify};
-use super::wallet::{Hidden, Pending, PendingRequest, PendingUse, PreparedPolicy, ScopeUse, Wallet};
+use super::wallet::{
+    Hidden, Pending, PendingRequest, PendingUse, PreparedPolicy, ScopeUse, Wallet,
+};
 use super::{Refused, consent, guard, time};
 use crate::print::{Exit, Failure};
 use crate::{cli, clock, files, hex};
@@ -151,7 +153,7 @@ enum Next {
     /// A new challenge, the same key and use.
     ShowAgain,
     /// The use was taken with another key: the next one, and a new key.
-    NextUse,
+    AnotherUse,
     /// The epoch or the policy moved on: prepare, then show again.
     Prepare,
     /// Nothing helps.
@@ -165,8 +167,10 @@ fn next(error: &CallError) -> Next {
     };
     match problem.name.as_str() {
         "lapsed" | "show-again" | "nonce-spent" | "challenge-expired" => Next::ShowAgain,
-        "nullifier-spent" => Next::NextUse,
-        "epoch-gone" | "policy-not-in-force" | "unknown-policy" | "challenge-other-policy" => Next::Prepare,
+        "nullifier-spent" => Next::AnotherUse,
+        "epoch-gone" | "policy-not-in-force" | "unknown-policy" | "challenge-other-policy" => {
+            Next::Prepare
+        }
         _ if matches!(problem.status, 429 | 502 | 503 | 504) => {
             Next::Repeat(problem.retry_after.unwrap_or(1).clamp(1, 10))
         }
@@ -175,10 +179,17 @@ fn next(error: &CallError) -> Next {
 }
 
 /// Authenticates.
-pub(crate) async fn authenticate(arguments: &cli::Authenticate) -> anyhow::Result<AuthenticateReport> {
+pub(crate) async fn authenticate(
+    arguments: &cli::Authenticate,
+) -> anyhow::Result<AuthenticateReport> {
     let server = Server::new(&arguments.remote.service, &arguments.remote.service_ca)?;
     let mut wallet = Wallet::open(&arguments.wallet, false)?;
-    let mut run = Run { arguments, server, wallet: &mut wallet, consented: false };
+    let mut run = Run {
+        arguments,
+        server,
+        wallet: &mut wallet,
+        consented: false,
+    };
     run.authenticate().await
 }
 
@@ -201,7 +212,10 @@ impl Run<'_> {
             let mut pending = self.pending(&policy, &prepared).await?;
             if pending.request.is_none() {
                 if shows == MOST_SHOWS {
-                    return Err(Failure::new(Exit::Later, "the service lapsed every request: try again later"));
+                    return Err(Failure::new(
+                        Exit::Later,
+                        "the service lapsed every request: try again later",
+                    ));
                 }
                 shows += 1;
                 match self.show(&policy, &prepared, &mut pending).await {
@@ -211,18 +225,24 @@ impl Run<'_> {
                         policy = policy_of(&prepared)?;
                         continue;
                     }
-                    Err(ShowFailure::Moved) => bail!("the service names another policy than its log does: do not prove for it"),
+                    Err(ShowFailure::Moved) => bail!(
+                        "the service names another policy than its log does: do not prove for it"
+                    ),
                     Err(ShowFailure::Other(error)) => return Err(error),
                 }
                 // Before the request leaves, or a crash would use the key twice.
                 self.keep(pending.clone())?;
             }
-            let request = pending.request.clone().context("a request was made above")?;
+            let request = pending
+                .request
+                .clone()
+                .context("a request was made above")?;
             let began = Instant::now();
             // A connection of its own: nothing but the presentation is on it.
             let connection = self.server.connect(None)?;
-            let answer: Result<CertificateAnswer, CallError> =
-                connection.post_bytes("v1/certificates", request.body.0.clone().into_bytes()).await;
+            let answer: Result<CertificateAnswer, CallError> = connection
+                .post_bytes("v1/certificates", request.body.0.clone().into_bytes())
+                .await;
             let round_trip = began.elapsed();
             let error = match answer {
                 Ok(answer) => {
@@ -236,7 +256,8 @@ impl Run<'_> {
                         not_after: verified.report.not_after,
                         disclosed: verified.report.disclosed,
                         show_microseconds,
-                        round_trip_milliseconds: u64::try_from(round_trip.as_millis()).unwrap_or(u64::MAX),
+                        round_trip_milliseconds: u64::try_from(round_trip.as_millis())
+                            .unwrap_or(u64::MAX),
                     });
                 }
                 Err(error) => error,
@@ -255,7 +276,7 @@ impl Run<'_> {
                     pending.request = None;
                     self.keep(pending)?;
                 }
-                Next::NextUse => self.forget(&pending)?,
+                Next::AnotherUse => self.forget(&pending)?,
                 Next::Prepare => {
                     pending.request = None;
                     self.keep(pending)?;
@@ -292,31 +313,59 @@ impl Run<'_> {
             progress: &|_| {},
         };
         ready(self.wallet, &wish).await?;
-        self.wallet.contents.prepared(name, clock::now()).cloned().context("the epoch ended while preparing: try again")
+        self.wallet
+            .contents
+            .prepared(name, clock::now())
+            .cloned()
+            .context("the epoch ended while preparing: try again")
     }
 
     /// Whether the command line pins what the wallet has pinned; [`ready`] says what is wrong otherwise.
     fn same_pins(&self) -> anyhow::Result<bool> {
-        let Some(pins) = &self.wallet.contents.pins else { return Ok(false) };
+        let Some(pins) = &self.wallet.contents.pins else {
+            return Ok(false);
+        };
         let remote = &self.arguments.remote;
-        let log_policy = remote.log_policy.as_ref().map(|path| files::read(path, 1 << 20)).transpose()?;
-        Ok(remote.authority.as_ref().is_none_or(|named| *named == pins.authority)
+        let log_policy = remote
+            .log_policy
+            .as_ref()
+            .map(|path| files::read(path, 1 << 20))
+            .transpose()?;
+        Ok(remote
+            .authority
+            .as_ref()
+            .is_none_or(|named| *named == pins.authority)
             && log_policy.is_none_or(|named| named == pins.log_policy.as_bytes()))
     }
 
     fn consent(&mut self, policy: &Policy, prepared: &PreparedPolicy) -> anyhow::Result<()> {
         if !self.consented {
-            consent::ask(policy, prepared, &self.arguments.remote.service, self.arguments.yes)?;
+            consent::ask(
+                policy,
+                prepared,
+                &self.arguments.remote.service,
+                self.arguments.yes,
+            )?;
             self.consented = true;
         }
         Ok(())
     }
 
     /// The key that waits for its certificate under this policy, or a new one with the next use of the scope.
-    async fn pending(&mut self, policy: &Policy, prepared: &PreparedPolicy) -> anyhow::Result<Pending> {
+    async fn pending(
+        &mut self,
+        policy: &Policy,
+        prepared: &PreparedPolicy,
+    ) -> anyhow::Result<Pending> {
         let now = clock::now();
         self.wallet.contents.prune(now)?;
-        if let Some(pending) = self.wallet.contents.pending.iter().find(|one| one.policy == policy.name) {
+        if let Some(pending) = self
+            .wallet
+            .contents
+            .pending
+            .iter()
+            .find(|one| one.policy == policy.name)
+        {
             return Ok(pending.clone());
         }
         let usage = match &policy.scope {
@@ -326,8 +375,12 @@ impl Run<'_> {
                 let element = scope::scope(&prepared.trust_domain, &wanted.name, start);
                 let name = hex(&field::to_bytes(&element));
                 let ends = start.saturating_add(wanted.period_seconds);
-                let state =
-                    self.wallet.contents.scopes.entry(name.clone()).or_insert(ScopeUse { next: 0, ends });
+                let state = self
+                    .wallet
+                    .contents
+                    .scopes
+                    .entry(name.clone())
+                    .or_insert(ScopeUse { next: 0, ends });
                 if state.next >= wanted.bound {
                     return Err(Refused::Exhausted {
                         policy: policy.name.clone(),
@@ -338,7 +391,11 @@ impl Run<'_> {
                 }
                 let counter = state.next;
                 state.next += 1;
-                Some(PendingUse { scope: name, counter, ends })
+                Some(PendingUse {
+                    scope: name,
+                    counter,
+                    ends,
+                })
             }
         };
         let (key, csr) = fresh_key()?;
@@ -368,7 +425,11 @@ impl Run<'_> {
         if let Some(used) = &pending.usage {
             let mut stored = contents.stored()?;
             stored.uses.retain(|one| {
-                let scope = one.proof.public.get(1).map(|scope| hex(&field::to_bytes(scope)));
+                let scope = one
+                    .proof
+                    .public
+                    .get(1)
+                    .map(|scope| hex(&field::to_bytes(scope)));
                 one.counter != used.counter || scope.as_ref() != Some(&used.scope)
             });
             contents.store(&stored);
@@ -383,14 +444,25 @@ impl Run<'_> {
         prepared: &PreparedPolicy,
         pending: &mut Pending,
     ) -> Result<u64, ShowFailure> {
-        let csr = BASE64.decode(pending.csr.as_bytes()).context("the wallet is damaged")?;
-        let key = Request::from_der(&csr).context("the wallet is damaged")?.key;
+        let csr = BASE64
+            .decode(pending.csr.as_bytes())
+            .context("the wallet is damaged")?;
+        let key = Request::from_der(&csr)
+            .context("the wallet is damaged")?
+            .key;
         let digest = sha256(prepared.text.as_bytes());
-        let ready_to_show = self.ready_to_show(policy, pending, digest, prepared.epoch).await?;
+        let ready_to_show = self
+            .ready_to_show(policy, pending, digest, prepared.epoch)
+            .await?;
 
         let connection = self.server.connect(None)?;
         let answer: ChallengeAnswer = connection
-            .post("v1/challenges", &ChallengeRequest { policy: &policy.name })
+            .post(
+                "v1/challenges",
+                &ChallengeRequest {
+                    policy: &policy.name,
+                },
+            )
             .await
             .map_err(|error| match next(&error) {
                 Next::Prepare => ShowFailure::Moved,
@@ -399,11 +471,17 @@ impl Run<'_> {
         if parse_hex(&answer.policy_digest).ok() != Some(digest) {
             return Err(ShowFailure::Moved);
         }
-        let token = BASE64.decode(answer.challenge.as_bytes()).context("the service's challenge is not base64")?;
+        let token = BASE64
+            .decode(answer.challenge.as_bytes())
+            .context("the service's challenge is not base64")?;
         let challenge = Challenge::decode(&token).context("the service's challenge")?;
         let now = clock::now();
-        if challenge.policy_digest != digest || parse_time(&answer.expiry).ok() != Some(challenge.expiry) {
-            return Err(anyhow::anyhow!("the service's challenge contradicts itself: report it").into());
+        if challenge.policy_digest != digest
+            || parse_time(&answer.expiry).ok() != Some(challenge.expiry)
+        {
+            return Err(
+                anyhow::anyhow!("the service's challenge contradicts itself: report it").into(),
+            );
         }
         // The expiry is logged: one far off would be a mark of the service's own choice.
         if challenge.expiry > now.saturating_add(LONGEST_LIFE + RESUME) {
@@ -456,14 +534,23 @@ impl Run<'_> {
                 .uses
                 .iter()
                 .find(|one| {
-                    let scope = one.proof.public.get(1).map(|scope| hex(&field::to_bytes(scope)));
+                    let scope = one
+                        .proof
+                        .public
+                        .get(1)
+                        .map(|scope| hex(&field::to_bytes(scope)));
                     one.counter == used.counter && scope.as_ref() == Some(&used.scope)
                 })
                 .cloned()
         };
         let mut usage = pending.usage.as_ref().and_then(|used| find(&stored, used));
         if let (Some(used), None, Some(wanted)) = (&pending.usage, &usage, &policy.scope) {
-            let made = prove_use(&stored, used, wanted.bound, self.arguments.parameters.as_deref())?;
+            let made = prove_use(
+                &stored,
+                used,
+                wanted.bound,
+                self.arguments.parameters.as_deref(),
+            )?;
             stored.uses.push(made.clone());
             self.wallet.contents.store(&stored);
             usage = Some(made);
@@ -478,7 +565,11 @@ impl Run<'_> {
             .context(missing)?;
         let slots = SlotMap {
             operands: policy.slot_map(),
-            disclosed: policy.disclose.iter().map(|one| usize::from(one.slot)).collect(),
+            disclosed: policy
+                .disclose
+                .iter()
+                .map(|one| usize::from(one.slot))
+                .collect(),
         };
         let prepared = Prepared::new(
             &keys,
@@ -502,20 +593,40 @@ impl Run<'_> {
         let wrong = |text: String| Failure::new(Exit::Wrong, text);
         let leaf = CertificateDer::from_pem_slice(answer.certificate_chain.as_bytes())
             .map_err(|_| wrong("the service sent no certificate in PEM: report it".to_owned()))?;
-        let pins = self.wallet.contents.pins.as_ref().context("the wallet has no pins: prepare again")?;
-        let policy = LogPolicy::parse(pins.log_policy.as_bytes()).context("the pinned log-policy")?;
-        let ca = guard::ca_of(&prepared.ca_text, &prepared.trust_domain, prepared.enterprise_number)?;
-        let verified = verify(&leaf, answer.tlog_proof.as_bytes(), &ca, &policy)
-            .map_err(|e| wrong(format!("the service sent a certificate that is not accepted: {e}")))?;
-        let csr = BASE64.decode(pending.csr.as_bytes()).context("the wallet is damaged")?;
-        let key = Request::from_der(&csr).context("the wallet is damaged")?.key;
-        let sent: CertificateOpenings = serde_json::from_str(&request.body.0).context("the wallet is damaged")?;
+        let pins = self
+            .wallet
+            .contents
+            .pins
+            .as_ref()
+            .context("the wallet has no pins: prepare again")?;
+        let policy =
+            LogPolicy::parse(pins.log_policy.as_bytes()).context("the pinned log-policy")?;
+        let ca = guard::ca_of(
+            &prepared.ca_text,
+            &prepared.trust_domain,
+            prepared.enterprise_number,
+        )?;
+        let verified = verify(&leaf, answer.tlog_proof.as_bytes(), &ca, &policy).map_err(|e| {
+            wrong(format!(
+                "the service sent a certificate that is not accepted: {e}"
+            ))
+        })?;
+        let csr = BASE64
+            .decode(pending.csr.as_bytes())
+            .context("the wallet is damaged")?;
+        let key = Request::from_der(&csr)
+            .context("the wallet is damaged")?
+            .key;
+        let sent: CertificateOpenings =
+            serde_json::from_str(&request.body.0).context("the wallet is damaged")?;
         let openings = written(&verified.evidence.openings)?;
         if verified.issuance.key != key.spki()
             || hex(&verified.issuance.nonce) != request.nonce
             || openings != sent.openings
         {
-            return Err(wrong("the service sent a certificate for another request: report it".to_owned()));
+            return Err(wrong(
+                "the service sent a certificate for another request: report it".to_owned(),
+            ));
         }
         Ok(verified)
     }
@@ -524,9 +635,15 @@ impl Run<'_> {
     fn write(&self, answer: &CertificateAnswer, pending: &Pending) -> anyhow::Result<()> {
         let out: &Path = &self.arguments.out;
         files::write_secret(&out.join("key.pem"), pending.key.0.as_bytes())?;
-        files::write(&out.join("certificate.pem"), answer.certificate_chain.as_bytes())?;
+        files::write(
+            &out.join("certificate.pem"),
+            answer.certificate_chain.as_bytes(),
+        )?;
         // With its openings it is not for publication.
-        files::write_secret(&out.join("certificate.tlog-proof"), answer.tlog_proof.as_bytes())
+        files::write_secret(
+            &out.join("certificate.tlog-proof"),
+            answer.tlog_proof.as_bytes(),
+        )
     }
 }
 
@@ -561,20 +678,31 @@ fn fresh_key() -> anyhow::Result<(KeyPair, Vec<u8>)> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).context("key generation")?;
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
-    let csr = parameters.serialize_request(&key).context("certificate request")?;
+    let csr = parameters
+        .serialize_request(&key)
+        .context("certificate request")?;
     Ok((key, csr.der().to_vec()))
 }
 
 /// The verifying keys that [`ready`] stored.
 fn keys(stored: &std::collections::BTreeMap<String, String>) -> anyhow::Result<HolderKeys> {
     let key = |relation: Relation| -> anyhow::Result<VerifyingKey> {
-        let text = stored.get(relation.name()).context("the wallet lacks verifying keys: prepare again")?;
-        let bytes = BASE64.decode(text.as_bytes()).context("the wallet is damaged")?;
+        let text = stored
+            .get(relation.name())
+            .context("the wallet lacks verifying keys: prepare again")?;
+        let bytes = BASE64
+            .decode(text.as_bytes())
+            .context("the wallet is damaged")?;
         VerifyingKey::decode(&bytes).context("the wallet's verifying keys")
     };
     let possession = [(Format::Native, key(Relation::PossessionNative)?)];
     let (policy, nullifier) = (key(Relation::Policy)?, key(Relation::Nullifier)?);
-    Ok(HolderKeys::new(&possession, &policy, &nullifier, Tables::None)?)
+    Ok(HolderKeys::new(
+        &possession,
+        &policy,
+        &nullifier,
+        Tables::None,
+    )?)
 }
 
 /// The proof of one use, where `prepare` left none in stock.
@@ -592,10 +720,18 @@ fn prove_use(
         .ok()
         .and_then(|bytes| field::from_bytes(&bytes).ok())
         .context("the wallet is damaged")?;
-    let witness = NullifierWitness::new(stored.credential.holder().secret, element, used.counter, bound);
+    let witness = NullifierWitness::new(
+        stored.credential.holder().secret,
+        element,
+        used.counter,
+        bound,
+    );
     let prover = bauta_prover::keys::Prover::<NullifierWitness>::new(set.into_proving_key())?;
     let proof = bauta_prover::prove::prove(&prover, &witness, &mut OsRng)?;
-    Ok(bauta_prover::wallet::StoredUse { counter: used.counter, proof })
+    Ok(bauta_prover::wallet::StoredUse {
+        counter: used.counter,
+        proof,
+    })
 }
 
 #[cfg(test)]
@@ -604,17 +740,35 @@ mod tests {
     use super::*;
 
     fn problem(name: &str, status: u16, retry_after: Option<u64>) -> CallError {
-        Problem { name: name.into(), status, detail: String::new(), retry_after }.into()
+        Problem {
+            name: name.into(),
+            status,
+            detail: String::new(),
+            retry_after,
+        }
+        .into()
     }
 
     #[test]
     fn each_refusal_has_its_next_step() {
         assert_eq!(next(&CallError::Transport("gone".into())), Next::Repeat(1));
-        assert_eq!(next(&problem("signers-unavailable", 503, Some(3))), Next::Repeat(3));
-        assert_eq!(next(&problem("signers-unavailable", 503, Some(9999))), Next::Repeat(10));
+        assert_eq!(
+            next(&problem("signers-unavailable", 503, Some(3))),
+            Next::Repeat(3)
+        );
+        assert_eq!(
+            next(&problem("signers-unavailable", 503, Some(9999))),
+            Next::Repeat(10)
+        );
         assert_eq!(next(&problem("lapsed", 409, None)), Next::ShowAgain);
-        assert_eq!(next(&problem("challenge-expired", 400, None)), Next::ShowAgain);
-        assert_eq!(next(&problem("nullifier-spent", 409, None)), Next::NextUse);
+        assert_eq!(
+            next(&problem("challenge-expired", 400, None)),
+            Next::ShowAgain
+        );
+        assert_eq!(
+            next(&problem("nullifier-spent", 409, None)),
+            Next::AnotherUse
+        );
         assert_eq!(next(&problem("epoch-gone", 409, None)), Next::Prepare);
         assert_eq!(next(&problem("bad-request", 400, None)), Next::Stop);
     }
@@ -624,7 +778,10 @@ mod tests {
         let (one, csr) = fresh_key().unwrap();
         let (two, _) = fresh_key().unwrap();
         assert_ne!(one.serialize_pem(), two.serialize_pem());
-        assert!(one.serialize_pem().starts_with("-----BEGIN PRIVATE KEY-----"));
+        assert!(
+            one.serialize_pem()
+                .starts_with("-----BEGIN PRIVATE KEY-----")
+        );
         let key = Request::from_der(&csr).unwrap().key;
         assert!(bauta_verifier::csr::verify(&csr).is_ok_and(|verified| verified == key));
     }

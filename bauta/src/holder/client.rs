@@ -72,16 +72,24 @@ impl Server {
         let mut roots = RootCertStore::empty();
         let about = || format!("{} holds no CA certificate in PEM", ca.display());
         for certificate in CertificateDer::pem_file_iter(ca).with_context(about)? {
-            roots.add(certificate.with_context(about)?).with_context(about)?;
+            roots
+                .add(certificate.with_context(about)?)
+                .with_context(about)?;
         }
         if roots.is_empty() {
             bail!(about());
         }
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), roots: Arc::new(roots) })
+        Ok(Self {
+            base: url.trim_end_matches('/').to_owned(),
+            roots: Arc::new(roots),
+        })
     }
 
     /// Fresh connections, on which `identity` is shown if there is one.
-    pub(crate) fn connect(&self, identity: Option<Arc<CertifiedKey>>) -> anyhow::Result<Connection> {
+    pub(crate) fn connect(
+        &self,
+        identity: Option<Arc<CertifiedKey>>,
+    ) -> anyhow::Result<Connection> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -102,7 +110,10 @@ impl Server {
             .timeout(Duration::from_secs(60))
             .build()
             .context("cannot set up TLS")?;
-        Ok(Connection { client, base: self.base.clone() })
+        Ok(Connection {
+            client,
+            base: self.base.clone(),
+        })
     }
 }
 
@@ -137,14 +148,26 @@ impl Connection {
     }
 
     /// A POST of JSON that is answered in JSON.
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CallError> {
         let body = serde_json::to_vec(body).map_err(|e| CallError::Transport(e.to_string()))?;
         self.post_bytes(path, body).await
     }
 
     /// The same with the bytes as they are: a repeated request is the same request only if its bytes are.
-    pub(crate) async fn post_bytes<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<T, CallError> {
-        let request = self.client.post(self.url(path)).header(CONTENT_TYPE, "application/json").body(body);
+    pub(crate) async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, CallError> {
+        let request = self
+            .client
+            .post(self.url(path))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
         let answer = self.send(request).await?;
         self.json(path, &answer)
     }
@@ -155,7 +178,10 @@ impl Connection {
 
     fn json<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, CallError> {
         serde_json::from_slice(body).map_err(|e| {
-            CallError::Transport(format!("{} answered in a form that is not understood ({e}): use matching versions", self.url(path)))
+            CallError::Transport(format!(
+                "{} answered in a form that is not understood ({e}): use matching versions",
+                self.url(path)
+            ))
         })
     }
 
@@ -166,18 +192,28 @@ impl Connection {
             while let Some(inner) = cause.source() {
                 cause = inner;
             }
-            CallError::Transport(format!("{} cannot be reached ({cause}): check the address and the CA file", self.base))
+            CallError::Transport(format!(
+                "{} cannot be reached ({cause}): check the address and the CA file",
+                self.base
+            ))
         };
         let mut response = request.send().await.map_err(failed)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > LIMIT {
-                return Err(CallError::Transport(format!("{} sent more than {LIMIT} bytes", self.base)));
+                return Err(CallError::Transport(format!(
+                    "{} sent more than {LIMIT} bytes",
+                    self.base
+                )));
             }
             body.extend_from_slice(&chunk);
         }
-        if status.is_success() { Ok(body) } else { Err(problem(status, &headers, &body).into()) }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(problem(status, &headers, &body).into())
+        }
     }
 }
 
@@ -186,12 +222,26 @@ fn problem(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Problem {
     let (name, detail) = match document {
         Some(one) => {
             let name = one.kind.rsplit(':').next().unwrap_or_default().to_owned();
-            (name, if one.detail.is_empty() { one.title } else { one.detail })
+            (
+                name,
+                if one.detail.is_empty() {
+                    one.title
+                } else {
+                    one.detail
+                },
+            )
         }
         None => (String::new(), format!("the server answered {status}")),
     };
-    let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    Problem { name, status: status.as_u16(), detail, retry_after }
+    let retry_after = headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    Problem {
+        name,
+        status: status.as_u16(),
+        detail,
+        retry_after,
+    }
 }
 
 #[cfg(test)]
@@ -204,7 +254,10 @@ mod tests {
         headers.insert(RETRY_AFTER, "3".parse().unwrap());
         let body = br#"{"type":"urn:bauta:problem:lapsed","title":"Lapsed","status":409,"detail":"show again"}"#;
         let read = problem(StatusCode::CONFLICT, &headers, body);
-        assert_eq!((read.name.as_str(), read.status, read.retry_after), ("lapsed", 409, Some(3)));
+        assert_eq!(
+            (read.name.as_str(), read.status, read.retry_after),
+            ("lapsed", 409, Some(3))
+        );
         let read = problem(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"<html>");
         assert!(read.detail.contains("502"));
     }

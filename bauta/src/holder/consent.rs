@@ -6,7 +6,12 @@ use super::Refused;
 use super::wallet::{PreparedPolicy, confirm};
 
 /// Asks, unless `yes` was said already.
-pub(crate) fn ask(policy: &Policy, prepared: &PreparedPolicy, service: &str, yes: bool) -> anyhow::Result<()> {
+pub(crate) fn ask(
+    policy: &Policy,
+    prepared: &PreparedPolicy,
+    service: &str,
+    yes: bool,
+) -> anyhow::Result<()> {
     if yes || confirm(&format!("{}\nGo on?", describe(policy, prepared, service)))? {
         return Ok(());
     }
@@ -20,14 +25,19 @@ pub(crate) fn describe(policy: &Policy, prepared: &PreparedPolicy, service: &str
          issuer in {:?} (which one stays hidden)\n",
         prepared.ca_name, prepared.trust_domain, policy.name, policy.issuer_set
     );
-    let (any_of, required): (Vec<&Predicate>, Vec<&Predicate>) =
-        policy.predicates.iter().partition(|predicate| predicate.any_of);
+    let (any_of, required): (Vec<&Predicate>, Vec<&Predicate>) = policy
+        .predicates
+        .iter()
+        .partition(|predicate| predicate.any_of);
     for predicate in required {
         text.push_str(&format!("  - {}\n", in_words(predicate)));
     }
     if !any_of.is_empty() {
         let alternatives: Vec<String> = any_of.into_iter().map(in_words).collect();
-        text.push_str(&format!("  - {} (which stays hidden)\n", alternatives.join(", or ")));
+        text.push_str(&format!(
+            "  - {} (which stays hidden)\n",
+            alternatives.join(", or ")
+        ));
     }
     match &policy.scope {
         Some(scope) => text.push_str(&format!(
@@ -36,7 +46,11 @@ pub(crate) fn describe(policy: &Policy, prepared: &PreparedPolicy, service: &str
         )),
         None => text.push_str("  (uses are not counted)\n"),
     }
-    let disclosed: Vec<&str> = policy.disclose.iter().map(|one| one.attribute.as_str()).collect();
+    let disclosed: Vec<&str> = policy
+        .disclose
+        .iter()
+        .map(|one| one.attribute.as_str())
+        .collect();
     match disclosed.as_slice() {
         [] => text.push_str("and disclose nothing of you."),
         names => text.push_str(&format!(

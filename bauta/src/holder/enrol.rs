@@ -64,7 +64,12 @@ pub(crate) async fn enrol(arguments: &cli::Enrol) -> anyhow::Result<EnrolReport>
         _ => Secret::generate(),
     };
     let holder = secret.holder()?;
-    let known = wallet.contents.holder.as_ref().map(Secret::holder).transpose()?;
+    let known = wallet
+        .contents
+        .holder
+        .as_ref()
+        .map(Secret::holder)
+        .transpose()?;
     let renewed = known.as_ref() == Some(&holder);
     if !renewed {
         wallet.contents.next_holder = Some(secret.clone());
@@ -72,8 +77,10 @@ pub(crate) async fn enrol(arguments: &cli::Enrol) -> anyhow::Result<EnrolReport>
     }
 
     let connection = server.connect(Some(identity.certified_key()))?;
-    let mut request =
-        EnrolmentRequest { commitment: field::to_bytes(&holder.commitment()), reset: arguments.reset };
+    let mut request = EnrolmentRequest {
+        commitment: field::to_bytes(&holder.commitment()),
+        reset: arguments.reset,
+    };
     let mut answer = ask(&connection, &request).await;
     if let Err(CallError::Problem(problem)) = &answer
         && problem.name == "reset-same-secret"
@@ -84,7 +91,10 @@ pub(crate) async fn enrol(arguments: &cli::Enrol) -> anyhow::Result<EnrolReport>
         answer = ask(&connection, &request).await;
     }
     let enrolment = answer.map_err(|error| match error {
-        CallError::Problem(problem) => Failure::new(Exit::Failed, format!("the desk refuses: {}", problem.detail)),
+        CallError::Problem(problem) => Failure::new(
+            Exit::Failed,
+            format!("the desk refuses: {}", problem.detail),
+        ),
         CallError::Transport(text) => Failure::new(Exit::Later, text),
     })?;
     let credential = enrolment.accept(holder).context("the desk's answer")?;
@@ -131,7 +141,9 @@ fn keep(
 ) -> anyhow::Result<()> {
     let contents = &mut wallet.contents;
     let before = contents.stored().ok().filter(|_| renewed);
-    let same = before.as_ref().is_some_and(|before| before.credential == credential);
+    let same = before
+        .as_ref()
+        .is_some_and(|before| before.credential == credential);
     if !same {
         contents.store(&Stored {
             credential,

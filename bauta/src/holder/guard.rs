@@ -18,7 +18,9 @@ use bauta_statement::epoch::{self, Epoch, encode_root};
 use bauta_statement::file::authority::{Mode, ca_key_id};
 use bauta_statement::file::issuer_set::Issuer;
 use bauta_statement::file::parameters::Provenance;
-use bauta_statement::file::{self, Authority, IssuerSet, KeyOperation, Parameters, RevocationList, SignedFile};
+use bauta_statement::file::{
+    self, Authority, IssuerSet, KeyOperation, Parameters, RevocationList, SignedFile,
+};
 use bauta_statement::note::{Digest, sha256};
 use bauta_statement::policy::{EpochRoots, Policy};
 use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, PolicyPublic};
@@ -108,41 +110,73 @@ pub(crate) enum Outcome {
 /// Why this wallet does not prove. All but the first two mean that the service is wrong or hostile.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GuardError {
-    #[error("no epoch that the service offers is in force now ({0}): correct this machine's clock, or try again when the service has logged the next epoch")]
+    #[error(
+        "no epoch that the service offers is in force now ({0}): correct this machine's clock, or try again when the service has logged the next epoch"
+    )]
     NoEpoch(String),
-    #[error("policy {0:?} is not in force in this epoch: ask which policies are with GET /v1/policies")]
+    #[error(
+        "policy {0:?} is not in force in this epoch: ask which policies are with GET /v1/policies"
+    )]
     PolicyNotInForce(String),
-    #[error("the epoch is not logged under the pinned log-policy ({0}): do not prove for this service; if its signers changed, get the new log-policy from its administrators")]
+    #[error(
+        "the epoch is not logged under the pinned log-policy ({0}): do not prove for this service; if its signers changed, get the new log-policy from its administrators"
+    )]
     NotLogged(String),
     #[error("the epoch's bounds are not the standard ones ({0}): do not prove for this service")]
     Bounds(String),
-    #[error("the service offers epoch {offered}, and this wallet has seen epoch {seen} already: do not prove for this service")]
+    #[error(
+        "the service offers epoch {offered}, and this wallet has seen epoch {seen} already: do not prove for this service"
+    )]
     Older { offered: u64, seen: u64 },
-    #[error("the service offers another entry for epoch {0} than this wallet has seen: keep both as evidence, and do not prove for this service")]
+    #[error(
+        "the service offers another entry for epoch {0} than this wallet has seen: keep both as evidence, and do not prove for this service"
+    )]
     Changed(u64),
-    #[error("the log does not contain all that this wallet has seen of it ({0}): keep its checkpoint as evidence, and do not prove for this service")]
+    #[error(
+        "the log does not contain all that this wallet has seen of it ({0}): keep its checkpoint as evidence, and do not prove for this service"
+    )]
     Forked(String),
-    #[error("the log does not begin with the pinned authority ({0}): check the digest that you pinned with --authority")]
+    #[error(
+        "the log does not begin with the pinned authority ({0}): check the digest that you pinned with --authority"
+    )]
     OtherAuthority(String),
-    #[error("{what} {digest}, which the epoch names, is not what the service sent: try again, then report the service")]
+    #[error(
+        "{what} {digest}, which the epoch names, is not what the service sent: try again, then report the service"
+    )]
     Object { what: &'static str, digest: String },
     #[error("{what} that the epoch names is malformed ({reason}): report the service")]
     Malformed { what: &'static str, reason: String },
     #[error("{what} {name:?} is for another trust domain, {found:?}: report the service")]
-    TrustDomain { what: &'static str, name: String, found: String },
+    TrustDomain {
+        what: &'static str,
+        name: String,
+        found: String,
+    },
     #[error("{what} {name:?} expires before the epoch ends: report the service")]
     Expired { what: &'static str, name: String },
-    #[error("{what} {name:?} is not signed by enough administrators ({reason}): do not prove for this service")]
-    Unsigned { what: &'static str, name: String, reason: String },
-    #[error("the revocation list of issuer {name:?} is not signed by it ({reason}): do not prove for this service")]
+    #[error(
+        "{what} {name:?} is not signed by enough administrators ({reason}): do not prove for this service"
+    )]
+    Unsigned {
+        what: &'static str,
+        name: String,
+        reason: String,
+    },
+    #[error(
+        "the revocation list of issuer {name:?} is not signed by it ({reason}): do not prove for this service"
+    )]
     ListUnsigned { name: String, reason: String },
     #[error("the policy needs {0}, which the epoch does not name: do not prove for this service")]
     Incomplete(String),
     #[error("{0} is not what the signed files give: do not prove for this service")]
     Root(&'static str),
-    #[error("the parameters are of a development set, with which anyone can forge, and this CA is in production: do not prove for this service")]
+    #[error(
+        "the parameters are of a development set, with which anyone can forge, and this CA is in production: do not prove for this service"
+    )]
     DevelopmentParameters,
-    #[error("the policy names other parameters for {0} than the epoch's: do not prove for this service")]
+    #[error(
+        "the policy names other parameters for {0} than the epoch's: do not prove for this service"
+    )]
     Parameters(String),
     #[error("the log's key is not the authority's: check the pinned log-policy")]
     LogKey,
@@ -168,7 +202,14 @@ pub(crate) fn check(
     fetched: &Fetched,
     now: u64,
 ) -> Result<Outcome, GuardError> {
-    match (Guard { pins, seen, fetched, now }).check(offered, policy) {
+    match (Guard {
+        pins,
+        seen,
+        fetched,
+        now,
+    })
+    .check(offered, policy)
+    {
         Ok(checked) => Ok(Outcome::Checked(Box::new(checked))),
         Err(Stop::Missing(missing)) => Ok(Outcome::Missing(missing)),
         Err(Stop::Refused(error)) => Err(error),
@@ -195,8 +236,13 @@ impl Guard<'_> {
         self.not_older(&epoch, &entry)?;
         let first = self.first_authority(&checkpoint)?;
         let authority = self.authority(&epoch, &first)?;
-        epoch::check_bounds(epoch.number, epoch.start, epoch.length, authority.epoch_seconds)
-            .map_err(|e| GuardError::Bounds(e.to_string()))?;
+        epoch::check_bounds(
+            epoch.number,
+            epoch.start,
+            epoch.length,
+            authority.epoch_seconds,
+        )
+        .map_err(|e| GuardError::Bounds(e.to_string()))?;
 
         self.fetch_all(&epoch)?;
         let administrators = [&first, &authority];
@@ -204,21 +250,32 @@ impl Guard<'_> {
         let (policy, place) = self.policy(&epoch, wanted, &authority, &administrators)?;
         let schemas = self.schemas(&epoch, &administrators)?;
         let sets = self.issuer_sets(&epoch, &administrators)?;
-        let by_name: BTreeMap<String, &Schema> =
-            schemas.iter().map(|schema| (schema.name.clone(), &schema.body)).collect();
+        let by_name: BTreeMap<String, &Schema> = schemas
+            .iter()
+            .map(|schema| (schema.name.clone(), &schema.body))
+            .collect();
         let own = by_name
             .get(&policy.body.schema)
             .ok_or_else(|| GuardError::Incomplete(format!("schema {:?}", policy.body.schema)))?;
         policy
             .body
             .check_schema(own)
-            .map_err(|e| GuardError::Malformed { what: "policy", reason: e.to_string() })?;
+            .map_err(|e| GuardError::Malformed {
+                what: "policy",
+                reason: e.to_string(),
+            })?;
         let set = sets
             .iter()
             .find(|set| set.name == policy.body.issuer_set)
-            .ok_or_else(|| GuardError::Incomplete(format!("issuer set {:?}", policy.body.issuer_set)))?;
+            .ok_or_else(|| {
+                GuardError::Incomplete(format!("issuer set {:?}", policy.body.issuer_set))
+            })?;
         for (relation, digest) in &policy.body.parameters {
-            if parameters.verifying_key(*relation).map(|one| one.verifying_key) != Some(digest.0) {
+            if parameters
+                .verifying_key(*relation)
+                .map(|one| one.verifying_key)
+                != Some(digest.0)
+            {
                 return Err(GuardError::Parameters(relation.to_string()).into());
             }
         }
@@ -226,7 +283,10 @@ impl Guard<'_> {
         let (revoked, current) = self.revocations(&epoch, &authority, &sets)?;
         let is_current = |issuer: &Issuer| current.contains(&issuer.name);
         let origins = epoch::accepted_origins(&policy.body, &set.body, &by_name, &is_current)
-            .map_err(|e| GuardError::Malformed { what: "issuer set", reason: e.to_string() })?;
+            .map_err(|e| GuardError::Malformed {
+                what: "issuer set",
+                reason: e.to_string(),
+            })?;
         let issuers = QuaternaryTree::of_members(&origins, ISSUER_SET_DEPTH)
             .map_err(|_| GuardError::Root("the policy's issuer root"))?;
         if encode_root(&issuers.root()) != place {
@@ -260,17 +320,25 @@ impl Guard<'_> {
     }
 
     /// The epoch that is in force now, its entry, and the cosigned checkpoint that has it.
-    fn logged_epoch(&self, offered: &[Offered]) -> Result<(Epoch, Vec<u8>, CosignedCheckpoint), Stop> {
+    fn logged_epoch(
+        &self,
+        offered: &[Offered],
+    ) -> Result<(Epoch, Vec<u8>, CosignedCheckpoint), Stop> {
         let mut numbers = Vec::new();
         for one in offered {
-            let Ok(Entry { body: Body::Epoch(epoch), .. }) = Entry::decode(&one.entry) else {
+            let Ok(Entry {
+                body: Body::Epoch(epoch),
+                ..
+            }) = Entry::decode(&one.entry)
+            else {
                 continue;
             };
             if !epoch.contains(self.now) {
                 numbers.push(epoch.number.to_string());
                 continue;
             }
-            let proof = TlogProof::parse(&one.proof).map_err(|e| GuardError::NotLogged(e.to_string()))?;
+            let proof =
+                TlogProof::parse(&one.proof).map_err(|e| GuardError::NotLogged(e.to_string()))?;
             let logged = proof
                 .verify(one.entry.clone(), &self.pins.log_policy)
                 .map_err(|e| GuardError::NotLogged(e.to_string()))?;
@@ -286,7 +354,11 @@ impl Guard<'_> {
     fn not_older(&self, epoch: &Epoch, entry: &[u8]) -> Result<(), Stop> {
         let Some(seen) = self.seen else { return Ok(()) };
         if epoch.number < seen.epoch {
-            return Err(GuardError::Older { offered: epoch.number, seen: seen.epoch }.into());
+            return Err(GuardError::Older {
+                offered: epoch.number,
+                seen: seen.epoch,
+            }
+            .into());
         }
         if epoch.number == seen.epoch && sha256(entry) != seen.entry {
             return Err(GuardError::Changed(epoch.number).into());
@@ -296,13 +368,21 @@ impl Guard<'_> {
 
     /// The log's first entry is the pinned authority, and the log contains all that was seen of it.
     fn first_authority(&self, checkpoint: &CosignedCheckpoint) -> Result<Authority, Stop> {
-        let source = Source { files: &self.fetched.files, missed: RefCell::default() };
+        let source = Source {
+            files: &self.fetched.files,
+            missed: RefCell::default(),
+        };
         let reader = LogReader::new(source);
         if let Some(seen) = self.seen {
-            let old = Head { size: seen.size, root: seen.root };
+            let old = Head {
+                size: seen.size,
+                root: seen.root,
+            };
             let new = checkpoint.head();
             let proof = if old.size < new.size && old.size > 0 {
-                reader.consistency(&new, old.size).map_err(|e| reader.source().stop(&e, GuardError::Forked))?
+                reader
+                    .consistency(&new, old.size)
+                    .map_err(|e| reader.source().stop(&e, GuardError::Forked))?
             } else {
                 Vec::new()
             };
@@ -312,7 +392,11 @@ impl Guard<'_> {
             .entry(0, checkpoint)
             .map_err(|e| reader.source().stop(&e, GuardError::OtherAuthority))?;
         let wrong = |why: &str| Stop::Refused(GuardError::OtherAuthority(why.to_owned()));
-        let Ok(Entry { body: Body::Authority(object), .. }) = Entry::decode(logged.entry()) else {
+        let Ok(Entry {
+            body: Body::Authority(object),
+            ..
+        }) = Entry::decode(logged.entry())
+        else {
             return Err(wrong("its first entry is no authority"));
         };
         let bytes = self.object("first authority", &object.digest)?;
@@ -329,7 +413,10 @@ impl Guard<'_> {
     /// The authority that the epoch names: of the same trust domain and log as the pinned one.
     fn authority(&self, epoch: &Epoch, first: &Authority) -> Result<Authority, Stop> {
         let bytes = self.object("authority", &epoch.authority)?;
-        let malformed = |reason: String| GuardError::Malformed { what: "authority", reason };
+        let malformed = |reason: String| GuardError::Malformed {
+            what: "authority",
+            reason,
+        };
         let file = SignedFile::parse(bytes).map_err(|e| malformed(e.to_string()))?;
         let file::Body::Authority(authority) = file.body else {
             return Err(malformed("it is another file".to_owned()).into());
@@ -343,7 +430,11 @@ impl Guard<'_> {
             .into());
         }
         if authority.expires < epoch.end() {
-            return Err(GuardError::Expired { what: "authority", name: file.header.name }.into());
+            return Err(GuardError::Expired {
+                what: "authority",
+                name: file.header.name,
+            }
+            .into());
         }
         let known = |key: &bauta_log::LogVerifier| *key.public_key() == authority.log.key.public();
         if !self.pins.log_policy.logs().any(known) {
@@ -360,7 +451,11 @@ impl Guard<'_> {
         digests.extend(epoch.policies.iter().map(|policy| policy.object));
         digests.extend(&epoch.revocation_lists);
         digests.retain(|digest| !self.fetched.objects.contains_key(digest));
-        if digests.is_empty() { Ok(()) } else { Err(Stop::Missing(Missing::Objects(digests))) }
+        if digests.is_empty() {
+            Ok(())
+        } else {
+            Err(Stop::Missing(Missing::Objects(digests)))
+        }
     }
 
     fn object(&self, what: &'static str, digest: &Digest) -> Result<&[u8], Stop> {
@@ -370,7 +465,11 @@ impl Guard<'_> {
             .get(digest)
             .ok_or_else(|| Stop::Missing(Missing::Objects(vec![*digest])))?;
         if sha256(bytes) != *digest {
-            return Err(GuardError::Object { what, digest: hex(digest) }.into());
+            return Err(GuardError::Object {
+                what,
+                digest: hex(digest),
+            }
+            .into());
         }
         Ok(bytes)
     }
@@ -384,14 +483,23 @@ impl Guard<'_> {
         body: impl FnOnce(&file::Body) -> Option<T>,
     ) -> Result<Read<T>, Stop> {
         let bytes = self.object(what, digest)?;
-        let file =
-            SignedFile::parse(bytes).map_err(|e| GuardError::Malformed { what, reason: e.to_string() })?;
+        let file = SignedFile::parse(bytes).map_err(|e| GuardError::Malformed {
+            what,
+            reason: e.to_string(),
+        })?;
         let name = file.header.name.clone();
         if file.header.trust_domain != domain {
-            return Err(GuardError::TrustDomain { what, name, found: file.header.trust_domain }.into());
+            return Err(GuardError::TrustDomain {
+                what,
+                name,
+                found: file.header.trust_domain,
+            }
+            .into());
         }
-        let body = body(&file.body)
-            .ok_or_else(|| GuardError::Malformed { what, reason: "it is another file".to_owned() })?;
+        let body = body(&file.body).ok_or_else(|| GuardError::Malformed {
+            what,
+            reason: "it is another file".to_owned(),
+        })?;
         Ok(Read { name, body, file })
     }
 
@@ -407,17 +515,30 @@ impl Guard<'_> {
         let read = self.file(what, digest, &administrators[0].trust_domain, body)?;
         // A key operation's expiry bounds when it may be carried out, not how long its certificate serves.
         if what != "key operation" && read.file.header.expires < end {
-            return Err(GuardError::Expired { what, name: read.name }.into());
+            return Err(GuardError::Expired {
+                what,
+                name: read.name,
+            }
+            .into());
         }
         let mut reason = String::new();
         for authority in administrators {
             let Authority { administrators, .. } = authority;
-            match read.file.note.require(&administrators.keys, administrators.k) {
+            match read
+                .file
+                .note
+                .require(&administrators.keys, administrators.k)
+            {
                 Ok(()) => return Ok(read),
                 Err(error) => reason = error.to_string(),
             }
         }
-        Err(GuardError::Unsigned { what, name: read.name, reason }.into())
+        Err(GuardError::Unsigned {
+            what,
+            name: read.name,
+            reason,
+        }
+        .into())
     }
 
     fn parameters(
@@ -426,15 +547,21 @@ impl Guard<'_> {
         authority: &Authority,
         administrators: &[&Authority; 2],
     ) -> Result<Parameters, Stop> {
-        let read = self.administered("parameters", &epoch.parameters, epoch.end(), administrators, |body| {
-            match body {
+        let read = self.administered(
+            "parameters",
+            &epoch.parameters,
+            epoch.end(),
+            administrators,
+            |body| match body {
                 file::Body::Parameters(parameters) => Some((**parameters).clone()),
                 _ => None,
-            }
-        })?;
+            },
+        )?;
         let development = |one: &file::parameters::RelationParameters| {
             one.provenance == Provenance::Development
-                || DEVELOPMENT_VERIFYING_KEYS.iter().any(|(_, digest)| *digest == one.verifying_key)
+                || DEVELOPMENT_VERIFYING_KEYS
+                    .iter()
+                    .any(|(_, digest)| *digest == one.verifying_key)
         };
         if authority.mode == Mode::Production && read.body.relations.iter().any(development) {
             return Err(GuardError::DevelopmentParameters.into());
@@ -451,19 +578,30 @@ impl Guard<'_> {
         administrators: &[&Authority; 2],
     ) -> Result<(Read<Policy>, [u8; 32]), Stop> {
         for place in &epoch.policies {
-            let read = self.file("policy", &place.object, &authority.trust_domain, |body| match body {
-                file::Body::Policy(policy) => Some((**policy).clone()),
-                _ => None,
-            })?;
+            let read =
+                self.file(
+                    "policy",
+                    &place.object,
+                    &authority.trust_domain,
+                    |body| match body {
+                        file::Body::Policy(policy) => Some((**policy).clone()),
+                        _ => None,
+                    },
+                )?;
             if read.name != wanted {
                 continue;
             }
             if read.file.digest() != place.policy {
-                return Err(GuardError::Object { what: "policy", digest: hex(&place.policy) }.into());
+                return Err(GuardError::Object {
+                    what: "policy",
+                    digest: hex(&place.policy),
+                }
+                .into());
             }
-            let read = self.administered("policy", &place.object, epoch.end(), administrators, |_| {
-                Some(read.body)
-            })?;
+            let read =
+                self.administered("policy", &place.object, epoch.end(), administrators, |_| {
+                    Some(read.body)
+                })?;
             return Ok((read, place.issuer_root));
         }
         Err(GuardError::PolicyNotInForce(wanted.to_owned()).into())
@@ -478,10 +616,16 @@ impl Guard<'_> {
             .schemas
             .iter()
             .map(|digest| {
-                self.administered("schema", digest, epoch.end(), administrators, |body| match body {
-                    file::Body::Schema(schema) => Some((**schema).clone()),
-                    _ => None,
-                })
+                self.administered(
+                    "schema",
+                    digest,
+                    epoch.end(),
+                    administrators,
+                    |body| match body {
+                        file::Body::Schema(schema) => Some((**schema).clone()),
+                        _ => None,
+                    },
+                )
             })
             .collect()
     }
@@ -495,9 +639,11 @@ impl Guard<'_> {
             .issuer_sets
             .iter()
             .map(|digest| {
-                self.administered("issuer set", digest, epoch.end(), administrators, |body| match body {
-                    file::Body::IssuerSet(set) => Some((**set).clone()),
-                    _ => None,
+                self.administered("issuer set", digest, epoch.end(), administrators, |body| {
+                    match body {
+                        file::Body::IssuerSet(set) => Some((**set).clone()),
+                        _ => None,
+                    }
                 })
             })
             .collect()
@@ -513,14 +659,26 @@ impl Guard<'_> {
         let mut lists: Vec<RevocationList> = Vec::new();
         let mut current = BTreeSet::new();
         for digest in &epoch.revocation_lists {
-            let read = self.file("revocation list", digest, &authority.trust_domain, |body| match body {
-                file::Body::RevocationList(list) => Some((**list).clone()),
-                _ => None,
-            })?;
+            let read =
+                self.file(
+                    "revocation list",
+                    digest,
+                    &authority.trust_domain,
+                    |body| match body {
+                        file::Body::RevocationList(list) => Some((**list).clone()),
+                        _ => None,
+                    },
+                )?;
             // A list of an issuer that no set in force names: no accepted credential is its, and its handles count all the same.
-            for issuer in sets.iter().flat_map(|set| &set.body.issuers).filter(|issuer| issuer.name == read.name) {
-                let unsigned =
-                    |reason: String| GuardError::ListUnsigned { name: read.name.clone(), reason };
+            for issuer in sets
+                .iter()
+                .flat_map(|set| &set.body.issuers)
+                .filter(|issuer| issuer.name == read.name)
+            {
+                let unsigned = |reason: String| GuardError::ListUnsigned {
+                    name: read.name.clone(),
+                    reason,
+                };
                 read.file
                     .note
                     .require(std::slice::from_ref(&issuer.note_key), 1)
@@ -543,7 +701,9 @@ impl Guard<'_> {
         let tree = epoch::check_revocations(in_order, &borrowed)
             .map_err(|_| GuardError::Root("the list of revoked handles"))?;
         let count = u32::try_from(in_order.len()).ok();
-        if encode_root(&tree.root()) != epoch.revocation_root || count != Some(epoch.revocation_count) {
+        if encode_root(&tree.root()) != epoch.revocation_root
+            || count != Some(epoch.revocation_count)
+        {
             return Err(GuardError::Root("the revocation root").into());
         }
         Ok((tree, current))
@@ -557,16 +717,23 @@ impl Guard<'_> {
         administrators: &[&Authority; 2],
     ) -> Result<String, Stop> {
         let end = epoch.end();
-        let read = self.administered("key operation", &epoch.ca_certificate, end, administrators, |body| {
-            match body {
+        let read = self.administered(
+            "key operation",
+            &epoch.ca_certificate,
+            end,
+            administrators,
+            |body| match body {
                 file::Body::KeyOperation(operation) => match &**operation {
                     KeyOperation::SignCaCertificate(sign) => Some(sign.clone()),
                     KeyOperation::GenerateKey(_) => None,
                 },
                 _ => None,
-            }
-        })?;
-        let listed = authority.ca_keys.iter().any(|key| key.group_key == read.body.group_key);
+            },
+        )?;
+        let listed = authority
+            .ca_keys
+            .iter()
+            .any(|key| key.group_key == read.body.group_key);
         if !listed || ca_key_id(&read.body.group_key) != epoch.ca_key {
             return Err(GuardError::Root("the CA key").into());
         }
@@ -578,8 +745,12 @@ impl Guard<'_> {
 pub(crate) fn ca_of(text: &str, trust_domain: &str, enterprise_number: u32) -> anyhow::Result<Ca> {
     match file::parse_text(text)?.1 {
         file::Body::KeyOperation(operation) => match *operation {
-            KeyOperation::SignCaCertificate(sign) => Ok(Ca::new(&sign, trust_domain, enterprise_number)?),
-            KeyOperation::GenerateKey(_) => anyhow::bail!("the wallet's key operation makes no certificate: prepare again"),
+            KeyOperation::SignCaCertificate(sign) => {
+                Ok(Ca::new(&sign, trust_domain, enterprise_number)?)
+            }
+            KeyOperation::GenerateKey(_) => {
+                anyhow::bail!("the wallet's key operation makes no certificate: prepare again")
+            }
         },
         _ => anyhow::bail!("the wallet holds no key operation: prepare again"),
     }
@@ -597,7 +768,10 @@ impl TileSource for Source<'_> {
             Some(found) => Ok(found.clone()),
             None => {
                 self.missed.borrow_mut().push(path.to_owned());
-                Err(StorageError::Unavailable { path: path.to_owned(), reason: "not fetched yet".to_owned() })
+                Err(StorageError::Unavailable {
+                    path: path.to_owned(),
+                    reason: "not fetched yet".to_owned(),
+                })
             }
         }
     }

@@ -20,8 +20,14 @@ pub(crate) use verify::verify_certificate;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     /// All uses of the scope's period are taken.
-    #[error("all {bound} keys that policy {policy:?} allows in this period are used: wait until {until}")]
-    Exhausted { policy: String, bound: u32, until: String },
+    #[error(
+        "all {bound} keys that policy {policy:?} allows in this period are used: wait until {until}"
+    )]
+    Exhausted {
+        policy: String,
+        bound: u32,
+        until: String,
+    },
     /// The holder said no.
     #[error("nothing was proved or sent, as you wished")]
     Declined,

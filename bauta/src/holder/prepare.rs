@@ -49,7 +49,10 @@ pub(crate) struct PrepareReport {
 
 impl PrepareReport {
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("ready for policy {:?} until {} (epoch {})\n", self.policy, self.until, self.epoch);
+        let mut text = format!(
+            "ready for policy {:?} until {} (epoch {})\n",
+            self.policy, self.until, self.epoch
+        );
         for (relation, milliseconds) in &self.proofs {
             text.push_str(&format!("  proved {relation} in {milliseconds} ms\n"));
         }
@@ -99,7 +102,14 @@ pub(crate) async fn ready(wallet: &mut Wallet, wish: &Wish<'_>) -> anyhow::Resul
     let server = Server::new(&wish.remote.service, &wish.remote.service_ca)?;
     (wish.progress)("checking the epoch, its log and the signed files");
     let now = clock::now();
-    let checked = look(&server, &pins, wallet.contents.seen.as_ref(), wish.policy, now).await?;
+    let checked = look(
+        &server,
+        &pins,
+        wallet.contents.seen.as_ref(),
+        wish.policy,
+        now,
+    )
+    .await?;
     wallet.contents.pins = Some(pinned);
     wallet.contents.seen = Some(checked.seen.clone());
     wallet.contents.prune(now)?;
@@ -116,7 +126,9 @@ fn pinned(contents: &Contents, remote: &cli::Remote) -> anyhow::Result<Pinned> {
     let named = remote
         .log_policy
         .as_ref()
-        .map(|path| String::from_utf8(files::read(path, 1 << 20)?).context("the log-policy is not text"))
+        .map(|path| {
+            String::from_utf8(files::read(path, 1 << 20)?).context("the log-policy is not text")
+        })
         .transpose()?;
     match (&contents.pins, &remote.authority) {
         (Some(pins), Some(authority)) if pins.authority != *authority => bail!(
@@ -128,8 +140,12 @@ fn pinned(contents: &Contents, remote: &cli::Remote) -> anyhow::Result<Pinned> {
             log_policy: named.unwrap_or_else(|| pins.log_policy.clone()),
         }),
         (None, Some(authority)) => {
-            let log_policy = named.context("the first time, name the log-policy to pin with --log-policy FILE")?;
-            Ok(Pinned { authority: authority.clone(), log_policy })
+            let log_policy = named
+                .context("the first time, name the log-policy to pin with --log-policy FILE")?;
+            Ok(Pinned {
+                authority: authority.clone(),
+                log_policy,
+            })
         }
         (None, None) => bail!(
             "the first time, name what to pin, from a place other than the service: --authority HEX (SHA-256 of the first \
@@ -169,8 +185,13 @@ async fn look(
         .into_iter()
         .flatten()
         .map(|one| {
-            let entry = BASE64.decode(one.entry.as_bytes()).context("the service sent an epoch that is not base64")?;
-            Ok(Offered { entry, proof: one.tlog_proof.into_bytes() })
+            let entry = BASE64
+                .decode(one.entry.as_bytes())
+                .context("the service sent an epoch that is not base64")?;
+            Ok(Offered {
+                entry,
+                proof: one.tlog_proof.into_bytes(),
+            })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut fetched = Fetched::default();
@@ -186,7 +207,11 @@ async fn look(
     bail!("the service makes this wallet fetch without end: report it")
 }
 
-async fn fetch(connection: &Connection, missing: Missing, fetched: &mut Fetched) -> anyhow::Result<()> {
+async fn fetch(
+    connection: &Connection,
+    missing: Missing,
+    fetched: &mut Fetched,
+) -> anyhow::Result<()> {
     match missing {
         Missing::Objects(digests) => {
             for digest in digests {
@@ -196,7 +221,9 @@ async fn fetch(connection: &Connection, missing: Missing, fetched: &mut Fetched)
                     .await
                     .map_err(later)?
                     .filter(|bytes| sha256(bytes) == digest)
-                    .with_context(|| format!("the service does not have {path}, which its log names: report it"))?;
+                    .with_context(|| {
+                        format!("the service does not have {path}, which its log names: report it")
+                    })?;
                 fetched.objects.insert(digest, bytes);
             }
         }
@@ -207,10 +234,19 @@ async fn fetch(connection: &Connection, missing: Missing, fetched: &mut Fetched)
             }
         }
         Missing::Handles(epoch) => {
-            let answer: Revocations =
-                connection.get_json(&format!("v1/epochs/{epoch}/revocations")).await.map_err(later)?;
-            let handles = answer.handles.iter().map(|handle| handle.parse()).collect::<Result<Vec<u64>, _>>();
-            fetched.handles.insert(epoch, handles.context("the service sent a revoked handle that is no number")?);
+            let answer: Revocations = connection
+                .get_json(&format!("v1/epochs/{epoch}/revocations"))
+                .await
+                .map_err(later)?;
+            let handles = answer
+                .handles
+                .iter()
+                .map(|handle| handle.parse())
+                .collect::<Result<Vec<u64>, _>>();
+            fetched.handles.insert(
+                epoch,
+                handles.context("the service sent a revoked handle that is no number")?,
+            );
         }
     }
     Ok(())
@@ -236,25 +272,38 @@ fn make(
     let folder = operator::parameters::cache_folder(wish.parameters)?;
     let mut proofs = Vec::new();
     let mut done = |name: &str, began: Instant| {
-        proofs.push((name.to_owned(), u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)));
+        proofs.push((
+            name.to_owned(),
+            u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ));
     };
 
     let possession = parameters(&folder, checked, Relation::PossessionNative, wish.progress)?;
     let policy = parameters(&folder, checked, Relation::Policy, wish.progress)?;
     let nullifier = parameters(&folder, checked, Relation::Nullifier, wish.progress)?;
-    for (relation, set) in
-        [(Relation::PossessionNative, &possession), (Relation::Policy, &policy), (Relation::Nullifier, &nullifier)]
-    {
+    for (relation, set) in [
+        (Relation::PossessionNative, &possession),
+        (Relation::Policy, &policy),
+        (Relation::Nullifier, &nullifier),
+    ] {
         let key = BASE64.encode(&set.verifying_key().encode());
         wallet.contents.keys.insert(relation.name().to_owned(), key);
     }
 
     let digest = possession.verifying_key().digest();
-    if stored.possession.as_ref().is_none_or(|proof| proof.key != digest) {
+    if stored
+        .possession
+        .as_ref()
+        .is_none_or(|proof| proof.key != digest)
+    {
         (wish.progress)("proving possession of the credential");
         let began = Instant::now();
         let prover = Prover::<NativeWitness>::new(possession.into_proving_key())?;
-        stored.possession = Some(prove(&prover, &native_witness(&stored.credential), &mut OsRng)?);
+        stored.possession = Some(prove(
+            &prover,
+            &native_witness(&stored.credential),
+            &mut OsRng,
+        )?);
         done("possession", began);
     }
 
@@ -271,9 +320,16 @@ fn make(
         let began = Instant::now();
         let witness = satisfies(&stored, checked)?;
         let prover = Prover::<PolicyWitness>::new(policy.into_proving_key())?;
-        let proof = prove(&prover, &witness, &mut OsRng).map_err(|error| unmet(error, &checked.policy))?;
-        stored.policies.retain(|one| one.policy != checked.policy_digest || one.epoch != number);
-        stored.policies.push(StoredPolicy { policy: checked.policy_digest, epoch: number, proof });
+        let proof =
+            prove(&prover, &witness, &mut OsRng).map_err(|error| unmet(error, &checked.policy))?;
+        stored
+            .policies
+            .retain(|one| one.policy != checked.policy_digest || one.epoch != number);
+        stored.policies.push(StoredPolicy {
+            policy: checked.policy_digest,
+            epoch: number,
+            proof,
+        });
         done("policy", began);
     }
 
@@ -283,7 +339,11 @@ fn make(
         let element = scope::scope(&checked.authority.trust_domain, &wanted.name, start);
         let name = hex(&field::to_bytes(&element));
         let ends = start.saturating_add(wanted.period_seconds);
-        let state = wallet.contents.scopes.entry(name).or_insert(ScopeUse { next: 0, ends });
+        let state = wallet
+            .contents
+            .scopes
+            .entry(name)
+            .or_insert(ScopeUse { next: 0, ends });
         let key = nullifier.verifying_key().digest();
         let ready = |stored: &Stored, counter: u32| {
             stored.uses.iter().any(|one| {
@@ -302,14 +362,22 @@ fn make(
                     continue;
                 }
                 let began = Instant::now();
-                let witness =
-                    NullifierWitness::new(stored.credential.holder().secret, element, counter, wanted.bound);
+                let witness = NullifierWitness::new(
+                    stored.credential.holder().secret,
+                    element,
+                    counter,
+                    wanted.bound,
+                );
                 let proof = prove(&prover, &witness, &mut OsRng)?;
                 stored.uses.push(StoredUse { counter, proof });
                 done("nullifier", began);
             }
         }
-        uses = Some((state.next..wanted.bound).filter(|counter| ready(&stored, *counter)).count());
+        uses = Some(
+            (state.next..wanted.bound)
+                .filter(|counter| ready(&stored, *counter))
+                .count(),
+        );
     }
 
     let contents = &mut wallet.contents;
@@ -367,13 +435,16 @@ fn parameters(
 
 /// The witness that the wallet's credential satisfies the policy.
 fn satisfies(stored: &Stored, checked: &Checked) -> anyhow::Result<PolicyWitness> {
-    let sets = checked.policy.places().map(|place| match place.map(|predicate| &predicate.test) {
-        Some(Test::OneOf(values)) => {
-            let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
-            QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
-        }
-        _ => None,
-    });
+    let sets = checked
+        .policy
+        .places()
+        .map(|place| match place.map(|predicate| &predicate.test) {
+            Some(Test::OneOf(values)) => {
+                let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
+                QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
+            }
+            _ => None,
+        });
     let [first, second, ..] = &sets;
     Ok(policy_witness(
         &stored.credential.vector(),

@@ -73,9 +73,13 @@ pub(crate) enum VerifyError {
     Signature,
     #[error("the tlog-proof does not hold: {0}")]
     Log(String),
-    #[error("the tlog-proof's extra data does not give the certificate ({0}): use the .tlog-proof file that came with it")]
+    #[error(
+        "the tlog-proof's extra data does not give the certificate ({0}): use the .tlog-proof file that came with it"
+    )]
     Evidence(String),
-    #[error("the certificate is not the one that its log entry earns: it differs from the entry's profile")]
+    #[error(
+        "the certificate is not the one that its log entry earns: it differs from the entry's profile"
+    )]
     Other,
 }
 
@@ -88,23 +92,42 @@ pub(crate) struct Verified {
 }
 
 /// Checks a leaf: CA signature, profile byte for byte, and the entry's inclusion under the log-policy's quorum.
-pub(crate) fn verify(leaf: &[u8], proof: &[u8], ca: &Ca, policy: &LogPolicy) -> Result<Verified, VerifyError> {
-    let identity = PresentedIdentity::from_der(leaf).map_err(|e| VerifyError::Profile(e.to_string()))?;
+pub(crate) fn verify(
+    leaf: &[u8],
+    proof: &[u8],
+    ca: &Ca,
+    policy: &LogPolicy,
+) -> Result<Verified, VerifyError> {
+    let identity =
+        PresentedIdentity::from_der(leaf).map_err(|e| VerifyError::Profile(e.to_string()))?;
     let (tbs, signature) = disassemble(leaf).map_err(|e| VerifyError::Profile(e.to_string()))?;
-    UnparsedPublicKey::new(&ED25519, &ca.key).verify(&tbs, &signature).map_err(|_| VerifyError::Signature)?;
+    UnparsedPublicKey::new(&ED25519, &ca.key)
+        .verify(&tbs, &signature)
+        .map_err(|_| VerifyError::Signature)?;
     let proof = TlogProof::parse(proof).map_err(|e| VerifyError::Log(e.to_string()))?;
     let extra = proof.extra.clone().unwrap_or_default();
     let evidence = Evidence::decode(&extra).map_err(|e| VerifyError::Evidence(e.to_string()))?;
-    let logged = proof.verify(evidence.entry.clone(), policy).map_err(|e| VerifyError::Log(e.to_string()))?;
-    let earned = evidence.tbs(ca).map_err(|e| VerifyError::Evidence(e.to_string()))?;
+    let logged = proof
+        .verify(evidence.entry.clone(), policy)
+        .map_err(|e| VerifyError::Log(e.to_string()))?;
+    let earned = evidence
+        .tbs(ca)
+        .map_err(|e| VerifyError::Evidence(e.to_string()))?;
     if earned.as_bytes() != tbs {
         return Err(VerifyError::Other);
     }
-    let Ok(Entry { body: Body::Issuance(issuance), .. }) = Entry::decode(logged.entry()) else {
+    let Ok(Entry {
+        body: Body::Issuance(issuance),
+        ..
+    }) = Entry::decode(logged.entry())
+    else {
         return Err(VerifyError::Other);
     };
     let report = VerifyReport {
-        spiffe_id: format!("spiffe://{}/{}/{}", identity.trust_domain, identity.policy, identity.pseudonym),
+        spiffe_id: format!(
+            "spiffe://{}/{}/{}",
+            identity.trust_domain, identity.policy, identity.pseudonym
+        ),
         trust_domain: identity.trust_domain.clone(),
         policy: identity.policy.clone(),
         pseudonym: identity.pseudonym.to_string(),
@@ -125,13 +148,25 @@ pub(crate) fn verify(leaf: &[u8], proof: &[u8], ca: &Ca, policy: &LogPolicy) -> 
             .collect(),
         log: logged.checkpoint().checkpoint().origin().to_owned(),
         index: logged.index(),
-        cosigners: logged.checkpoint().cosigners().iter().map(|(key, _)| key.name().to_owned()).collect(),
+        cosigners: logged
+            .checkpoint()
+            .cosigners()
+            .iter()
+            .map(|(key, _)| key.name().to_owned())
+            .collect(),
     };
-    Ok(Verified { identity, issuance, evidence, report })
+    Ok(Verified {
+        identity,
+        issuance,
+        evidence,
+        report,
+    })
 }
 
 /// `bauta verify-certificate`.
-pub(crate) fn verify_certificate(arguments: &cli::VerifyCertificate) -> anyhow::Result<VerifyReport> {
+pub(crate) fn verify_certificate(
+    arguments: &cli::VerifyCertificate,
+) -> anyhow::Result<VerifyReport> {
     let first = |path: &std::path::Path| -> anyhow::Result<CertificateDer<'static>> {
         let pem = files::read(path, LIMIT)?;
         CertificateDer::from_pem_slice(&pem)
@@ -143,9 +178,13 @@ pub(crate) fn verify_certificate(arguments: &cli::VerifyCertificate) -> anyhow::
     let proof = files::read(&arguments.proof, LIMIT)?;
     let policy = LogPolicy::parse(&files::read(&arguments.log_policy, LIMIT)?)
         .with_context(|| format!("{}", arguments.log_policy.display()))?;
-    let identity =
-        PresentedIdentity::from_der(&leaf).map_err(|e| wrong(VerifyError::Profile(e.to_string())))?;
-    let ca = Ca::from_certificate(&authority, identity.enterprise_number)
-        .with_context(|| format!("{} is not the certificate of a Bauta CA", arguments.ca.display()))?;
+    let identity = PresentedIdentity::from_der(&leaf)
+        .map_err(|e| wrong(VerifyError::Profile(e.to_string())))?;
+    let ca = Ca::from_certificate(&authority, identity.enterprise_number).with_context(|| {
+        format!(
+            "{} is not the certificate of a Bauta CA",
+            arguments.ca.display()
+        )
+    })?;
     Ok(verify(&leaf, &proof, &ca, &policy).map_err(wrong)?.report)
 }

@@ -84,7 +84,10 @@ impl Secret {
     pub(crate) fn generate() -> Self {
         let holder = HolderSecret::generate(&mut rand::rngs::OsRng);
         let hex = |value| Hidden(HEXLOWER.encode(Zeroizing::new(field::to_bytes(value)).as_ref()));
-        Self { secret: hex(&holder.secret), blinding: hex(&holder.blinding) }
+        Self {
+            secret: hex(&holder.secret),
+            blinding: hex(&holder.blinding),
+        }
     }
 
     pub(crate) fn holder(&self) -> anyhow::Result<HolderSecret> {
@@ -181,13 +184,19 @@ impl Wallet {
         let folder = &arguments.wallet;
         let path = folder.join(WALLET);
         if !path.exists() && !create {
-            bail!("there is no wallet in {}: enrol first with `bauta enrol`, or name its folder with --wallet", folder.display());
+            bail!(
+                "there is no wallet in {}: enrol first with `bauta enrol`, or name its folder with --wallet",
+                folder.display()
+            );
         }
         files::private_folder(folder)?;
         let lock = File::create(folder.join(".lock"))
             .with_context(|| format!("cannot write in {}", folder.display()))?;
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            bail!("another process uses the wallet in {}: wait until it ends", folder.display());
+            bail!(
+                "another process uses the wallet in {}: wait until it ends",
+                folder.display()
+            );
         }
         let identity = identity(arguments, path.exists())?;
         let contents = if path.exists() {
@@ -195,18 +204,25 @@ impl Wallet {
             let plain = Zeroizing::new(age::decrypt(&identity, &sealed).map_err(|e| {
                 anyhow::anyhow!("the wallet in {} does not open ({e}): give the --identity or passphrase that it was made with", folder.display())
             })?);
-            serde_json::from_slice(&plain)
-                .context("the wallet was written by another version of this program: use that one")?
+            serde_json::from_slice(&plain).context(
+                "the wallet was written by another version of this program: use that one",
+            )?
         } else {
             Contents::default()
         };
-        Ok(Self { folder: folder.clone(), identity, contents, _lock: lock })
+        Ok(Self {
+            folder: folder.clone(),
+            identity,
+            contents,
+            _lock: lock,
+        })
     }
 
     /// Writes the wallet, durably, before anything that depends on it leaves the machine.
     pub(crate) fn save(&self) -> anyhow::Result<()> {
         let plain = Zeroizing::new(serde_json::to_vec(&self.contents)?);
-        let sealed = age::encrypt(&self.identity.to_public(), &plain).context("cannot seal the wallet")?;
+        let sealed =
+            age::encrypt(&self.identity.to_public(), &plain).context("cannot seal the wallet")?;
         files::write_secret(&self.folder.join(WALLET), &sealed)
     }
 }
@@ -217,7 +233,11 @@ impl Contents {
         let Some(hidden) = &self.stored else {
             bail!("the wallet has no credential: enrol first with `bauta enrol`");
         };
-        let bytes = Zeroizing::new(BASE64.decode(hidden.0.as_bytes()).context("the wallet is damaged")?);
+        let bytes = Zeroizing::new(
+            BASE64
+                .decode(hidden.0.as_bytes())
+                .context("the wallet is damaged")?,
+        );
         Ok(Stored::decode(&bytes)?)
     }
 
@@ -227,19 +247,28 @@ impl Contents {
 
     /// The prepared policy of this name whose epoch has `now`.
     pub(crate) fn prepared(&self, name: &str, now: u64) -> Option<&PreparedPolicy> {
-        self.prepared.iter().find(|one| one.name == name && one.starts <= now && now < one.ends)
+        self.prepared
+            .iter()
+            .find(|one| one.name == name && one.starts <= now && now < one.ends)
     }
 
     /// Forgets what time has made useless.
     pub(crate) fn prune(&mut self, now: u64) -> anyhow::Result<()> {
         self.prepared.retain(|one| now < one.ends);
         self.scopes.retain(|_, scope| now < scope.ends);
-        self.pending.retain(|one| one.usage.as_ref().is_none_or(|used| now < used.ends));
+        self.pending
+            .retain(|one| one.usage.as_ref().is_none_or(|used| now < used.ends));
         if self.stored.is_some() {
             let mut stored = self.stored()?;
-            stored.policies.retain(|proof| self.prepared.iter().any(|one| one.epoch == proof.epoch));
+            stored
+                .policies
+                .retain(|proof| self.prepared.iter().any(|one| one.epoch == proof.epoch));
             stored.uses.retain(|one| {
-                let scope = one.proof.public.get(1).map(|scope| HEXLOWER.encode(&field::to_bytes(scope)));
+                let scope = one
+                    .proof
+                    .public
+                    .get(1)
+                    .map(|scope| HEXLOWER.encode(&field::to_bytes(scope)));
                 scope.is_some_and(|scope| self.scopes.contains_key(&scope))
             });
             self.store(&stored);
@@ -252,10 +281,17 @@ impl Contents {
 fn identity(arguments: &cli::Wallet, exists: bool) -> anyhow::Result<age::x25519::Identity> {
     if let Some(path) = &arguments.identity {
         return if path.exists() {
-            parse_identity(&read_secret(path)?)
-                .with_context(|| format!("{} holds no age identity (AGE-SECRET-KEY-…): make one with age-keygen", path.display()))
+            parse_identity(&read_secret(path)?).with_context(|| {
+                format!(
+                    "{} holds no age identity (AGE-SECRET-KEY-…): make one with age-keygen",
+                    path.display()
+                )
+            })
         } else if exists {
-            bail!("{} is not there, and the wallet is: give the identity that it was made with", path.display());
+            bail!(
+                "{} is not there, and the wallet is: give the identity that it was made with",
+                path.display()
+            );
         } else {
             let identity = age::x25519::Identity::generate();
             let text = Zeroizing::new(format!("{}\n", identity.to_string().expose_secret()));
@@ -269,23 +305,32 @@ fn identity(arguments: &cli::Wallet, exists: bool) -> anyhow::Result<age::x25519
         let bytes = files::read(&sealed, 1 << 16)?;
         let plain = age::decrypt(&age::scrypt::Identity::new(passphrase), &bytes)
             .map_err(|_| anyhow::anyhow!("the passphrase is not the wallet's"))?;
-        let text = Zeroizing::new(String::from_utf8(plain).context("the wallet's identity is damaged")?);
+        let text =
+            Zeroizing::new(String::from_utf8(plain).context("the wallet's identity is damaged")?);
         return parse_identity(&text).context("the wallet's identity is damaged");
     }
     if exists {
-        bail!("this wallet opens with an identity file and not with a passphrase: give it with --identity");
+        bail!(
+            "this wallet opens with an identity file and not with a passphrase: give it with --identity"
+        );
     }
     let passphrase = passphrase(arguments, true)?;
     let identity = age::x25519::Identity::generate();
-    let sealed_bytes =
-        age::encrypt(&age::scrypt::Recipient::new(passphrase), identity.to_string().expose_secret().as_bytes())
-            .context("cannot seal the wallet's identity")?;
+    let sealed_bytes = age::encrypt(
+        &age::scrypt::Recipient::new(passphrase),
+        identity.to_string().expose_secret().as_bytes(),
+    )
+    .context("cannot seal the wallet's identity")?;
     files::write_secret(&sealed, &sealed_bytes)?;
     Ok(identity)
 }
 
 fn parse_identity(text: &str) -> Option<age::x25519::Identity> {
-    text.lines().map(str::trim).find(|line| line.starts_with("AGE-SECRET-KEY-"))?.parse().ok()
+    text.lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("AGE-SECRET-KEY-"))?
+        .parse()
+        .ok()
 }
 
 fn passphrase(arguments: &cli::Wallet, new: bool) -> anyhow::Result<SecretString> {
@@ -293,7 +338,10 @@ fn passphrase(arguments: &cli::Wallet, new: bool) -> anyhow::Result<SecretString
         let text = read_secret(path)?;
         let line = text.lines().next().unwrap_or_default();
         if line.is_empty() {
-            bail!("{} is empty: its first line is the passphrase", path.display());
+            bail!(
+                "{} is empty: its first line is the passphrase",
+                path.display()
+            );
         }
         return Ok(SecretString::from(line.to_owned()));
     }
@@ -301,7 +349,11 @@ fn passphrase(arguments: &cli::Wallet, new: bool) -> anyhow::Result<SecretString
         rpassword::prompt_password(prompt)
             .context("no passphrase can be asked for here: give --passphrase-file or --identity")
     };
-    let first = Zeroizing::new(ask(if new { "Passphrase for the new wallet: " } else { "Passphrase of the wallet: " })?);
+    let first = Zeroizing::new(ask(if new {
+        "Passphrase for the new wallet: "
+    } else {
+        "Passphrase of the wallet: "
+    })?);
     if new {
         if first.len() < 8 {
             bail!("the passphrase is shorter than 8 characters: choose a longer one");
@@ -316,12 +368,20 @@ fn passphrase(arguments: &cli::Wallet, new: bool) -> anyhow::Result<SecretString
 /// Reads a secret file of at most 64 kB, and refuses one that others can read.
 fn read_secret(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let about = || format!("cannot read {}", path.display());
-    let mode = std::fs::metadata(path).with_context(about)?.permissions().mode();
+    let mode = std::fs::metadata(path)
+        .with_context(about)?
+        .permissions()
+        .mode();
     if mode & 0o077 != 0 {
-        bail!("{} can be read by others: run `chmod 600` on it, and think about who may have read it", path.display());
+        bail!(
+            "{} can be read by others: run `chmod 600` on it, and think about who may have read it",
+            path.display()
+        );
     }
     let bytes = files::read(path, 1 << 16)?;
-    Ok(Zeroizing::new(String::from_utf8(bytes).with_context(about)?))
+    Ok(Zeroizing::new(
+        String::from_utf8(bytes).with_context(about)?,
+    ))
 }
 
 /// Asks a yes-or-no question on the terminal; anything but yes is no.
@@ -356,7 +416,13 @@ mod tests {
         let secret = wallet.contents.holder.as_ref().unwrap().secret.0.clone();
         wallet.save().unwrap();
         // One process at a time.
-        assert!(Wallet::open(&how, false).err().unwrap().to_string().contains("another process"));
+        assert!(
+            Wallet::open(&how, false)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("another process")
+        );
         drop(wallet);
         let again = Wallet::open(&how, false).unwrap();
         assert_eq!(again.contents.holder.as_ref().unwrap().secret.0, secret);
@@ -364,8 +430,16 @@ mod tests {
         for file in std::fs::read_dir(folder.path().join("wallet")).unwrap() {
             let path = file.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
-            assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "{}", path.display());
-            assert!(bytes.is_empty() || bytes.starts_with(b"age-encryption.org/v1"), "{}", path.display());
+            assert!(
+                !bytes.windows(secret.len()).any(|w| w == secret.as_bytes()),
+                "{}",
+                path.display()
+            );
+            assert!(
+                bytes.is_empty() || bytes.starts_with(b"age-encryption.org/v1"),
+                "{}",
+                path.display()
+            );
         }
         std::fs::remove_file(folder.path().join("identity")).unwrap();
         assert!(Wallet::open(&how, false).is_err());
@@ -381,7 +455,13 @@ mod tests {
         Wallet::open(&right, true).unwrap().save().unwrap();
         assert!(Wallet::open(&right, false).is_ok());
         let wrong = Wallet::open(&arguments(folder.path(), None, Some("wrong")), false);
-        assert!(wrong.err().unwrap().to_string().contains("passphrase is not"));
+        assert!(
+            wrong
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("passphrase is not")
+        );
         let open = folder.path().join("open");
         files::write(&open, b"correct horse").unwrap();
         let open = Wallet::open(&arguments(folder.path(), None, Some("open")), false);

@@ -20,7 +20,6 @@ const LIMIT: u64 = 1 << 20;
 pub(crate) struct ClientIdentity {
     key: Arc<CertifiedKey>,
     subject: String,
-    not_after: u64,
 }
 
 impl ClientIdentity {
@@ -33,11 +32,6 @@ impl ClientIdentity {
     pub(crate) fn subject(&self) -> &str {
         &self.subject
     }
-
-    /// The certificate's last second.
-    pub(crate) fn not_after(&self) -> u64 {
-        self.not_after
-    }
 }
 
 /// Why a certificate or key cannot be used.
@@ -45,10 +39,15 @@ impl ClientIdentity {
 #[allow(missing_docs)] // the message says what each is
 pub(crate) enum X509Error {
     #[error("{path}: {source}: check the path")]
-    File { path: PathBuf, source: std::io::Error },
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{0} is larger than a megabyte: that is no certificate or key")]
     Large(PathBuf),
-    #[error("{0} holds a private key and no certificate: give the certificate with --cert, the key with --key")]
+    #[error(
+        "{0} holds a private key and no certificate: give the certificate with --cert, the key with --key"
+    )]
     KeyForCertificate(PathBuf),
     #[error("{0} holds a certificate request, not a certificate: have your CA sign it first")]
     Request(PathBuf),
@@ -57,8 +56,14 @@ pub(crate) enum X509Error {
          `openssl pkcs12 -in {path} -nokeys -out client.pem` and `openssl pkcs12 -in {path} -nocerts -nodes -out client.key`"
     )]
     NoCertificate { path: PathBuf },
-    #[error("certificate {position} in {path} does not parse ({reason}): look at it with `openssl x509 -in {path} -noout -text`")]
-    Malformed { path: PathBuf, position: usize, reason: String },
+    #[error(
+        "certificate {position} in {path} does not parse ({reason}): look at it with `openssl x509 -in {path} -noout -text`"
+    )]
+    Malformed {
+        path: PathBuf,
+        position: usize,
+        reason: String,
+    },
     #[error(
         "the certificate in {path} is X.509 version {version}, which has no extensions and so cannot say what it is for: have it \
          issued as version 3, with `openssl x509 -req … -extfile client.ext`, where client.ext holds \
@@ -67,17 +72,27 @@ pub(crate) enum X509Error {
     OldVersion { path: PathBuf, version: u8 },
     #[error("the certificate in {path} expired on {since}: have your CA renew it")]
     Expired { path: PathBuf, since: String },
-    #[error("the certificate in {path} is not valid before {from}: wait until then, or correct this machine's clock")]
+    #[error(
+        "the certificate in {path} is not valid before {from}: wait until then, or correct this machine's clock"
+    )]
     NotYetValid { path: PathBuf, from: String },
     #[error("{0} holds a certificate and no key: give the key that belongs to it with --key")]
     CertificateForKey(PathBuf),
-    #[error("the key in {path} is encrypted: decrypt it for this command with `openssl pkey -in {path} -out client.key` (mode 600), and remove that afterwards")]
+    #[error(
+        "the key in {path} is encrypted: decrypt it for this command with `openssl pkey -in {path} -out client.key` (mode 600), and remove that afterwards"
+    )]
     Encrypted { path: PathBuf },
-    #[error("{path} holds no private key that is understood (PKCS#8, PKCS#1 or SEC1, in PEM or DER): convert it with `openssl pkcs8 -topk8 -nocrypt -in {path} -out client.key`")]
+    #[error(
+        "{path} holds no private key that is understood (PKCS#8, PKCS#1 or SEC1, in PEM or DER): convert it with `openssl pkcs8 -topk8 -nocrypt -in {path} -out client.key`"
+    )]
     NoKey { path: PathBuf },
-    #[error("the key in {path} is not usable ({reason}): use RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519")]
+    #[error(
+        "the key in {path} is not usable ({reason}): use RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519"
+    )]
     UnusableKey { path: PathBuf, reason: String },
-    #[error("no certificate in {certificate} belongs to the key in {key}: compare `openssl x509 -in {certificate} -noout -pubkey` with `openssl pkey -in {key} -pubout`")]
+    #[error(
+        "no certificate in {certificate} belongs to the key in {key}: compare `openssl x509 -in {certificate} -noout -pubkey` with `openssl pkey -in {key} -pubout`"
+    )]
     Mismatch { certificate: PathBuf, key: PathBuf },
 }
 
@@ -95,7 +110,11 @@ pub(crate) fn load(certificate: &Path, key: &Path, now: u64) -> Result<ClientIde
             position: position + 1,
             reason: e.to_string(),
         })?;
-        let its = parsed.tbs_certificate().subject_public_key_info().to_der().ok();
+        let its = parsed
+            .tbs_certificate()
+            .subject_public_key_info()
+            .to_der()
+            .ok();
         if its.is_some() && its == spki {
             leaf = Some((position, parsed));
             break;
@@ -111,7 +130,6 @@ pub(crate) fn load(certificate: &Path, key: &Path, now: u64) -> Result<ClientIde
         // Not `CertifiedKey::from_der`: what the desk says of a certificate is clearer than what that would.
         key: Arc::new(CertifiedKey::new(chain, signing)),
         subject: parsed.tbs_certificate().subject().to_string(),
-        not_after: parsed.tbs_certificate().validity().not_after.to_unix_duration().as_secs(),
     })
 }
 
@@ -120,21 +138,40 @@ fn check(certificate: &Certificate, path: &Path, now: u64) -> Result<(), X509Err
     let tbs = certificate.tbs_certificate();
     match tbs.version() {
         Version::V3 => {}
-        Version::V2 => return Err(X509Error::OldVersion { path: path(), version: 2 }),
-        Version::V1 => return Err(X509Error::OldVersion { path: path(), version: 1 }),
+        Version::V2 => {
+            return Err(X509Error::OldVersion {
+                path: path(),
+                version: 2,
+            });
+        }
+        Version::V1 => {
+            return Err(X509Error::OldVersion {
+                path: path(),
+                version: 1,
+            });
+        }
     }
     let (from, until) = (tbs.validity().not_before, tbs.validity().not_after);
     if now < from.to_unix_duration().as_secs() {
-        return Err(X509Error::NotYetValid { path: path(), from: from.to_date_time().to_string() });
+        return Err(X509Error::NotYetValid {
+            path: path(),
+            from: from.to_date_time().to_string(),
+        });
     }
     if now > until.to_unix_duration().as_secs() {
-        return Err(X509Error::Expired { path: path(), since: until.to_date_time().to_string() });
+        return Err(X509Error::Expired {
+            path: path(),
+            since: until.to_date_time().to_string(),
+        });
     }
     Ok(())
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, X509Error> {
-    let failed = |source| X509Error::File { path: path.to_owned(), source };
+    let failed = |source| X509Error::File {
+        path: path.to_owned(),
+        source,
+    };
     if std::fs::metadata(path).map_err(failed)?.len() > LIMIT {
         return Err(X509Error::Large(path.to_owned()));
     }
@@ -146,7 +183,11 @@ fn labels(bytes: &[u8]) -> Vec<&str> {
     bytes
         .split(|byte| *byte == b'\n')
         .filter_map(|line| std::str::from_utf8(line).ok())
-        .filter_map(|line| line.trim_end().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+        .filter_map(|line| {
+            line.trim_end()
+                .strip_prefix("-----BEGIN ")?
+                .strip_suffix("-----")
+        })
         .collect()
 }
 
@@ -158,7 +199,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, X509Error> 
         if Certificate::from_der(&bytes).is_ok() {
             return Ok(vec![CertificateDer::from(bytes.to_vec())]);
         }
-        return Err(X509Error::NoCertificate { path: path.to_owned() });
+        return Err(X509Error::NoCertificate {
+            path: path.to_owned(),
+        });
     }
     let chain = CertificateDer::pem_slice_iter(&bytes)
         .enumerate()
@@ -171,13 +214,20 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, X509Error> 
         })
         .collect::<Result<Vec<_>, _>>()?;
     if chain.is_empty() {
-        return Err(if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) {
-            X509Error::KeyForCertificate(path.to_owned())
-        } else if labels.iter().any(|label| label.ends_with("CERTIFICATE REQUEST")) {
-            X509Error::Request(path.to_owned())
-        } else {
-            X509Error::NoCertificate { path: path.to_owned() }
-        });
+        return Err(
+            if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) {
+                X509Error::KeyForCertificate(path.to_owned())
+            } else if labels
+                .iter()
+                .any(|label| label.ends_with("CERTIFICATE REQUEST"))
+            {
+                X509Error::Request(path.to_owned())
+            } else {
+                X509Error::NoCertificate {
+                    path: path.to_owned(),
+                }
+            },
+        );
     }
     Ok(chain)
 }
@@ -185,12 +235,20 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, X509Error> 
 fn signing_key(path: &Path) -> Result<Arc<dyn SigningKey>, X509Error> {
     let bytes = read(path)?;
     let labels = labels(&bytes);
-    let encrypted = || X509Error::Encrypted { path: path.to_owned() };
-    let missing = || X509Error::NoKey { path: path.to_owned() };
+    let encrypted = || X509Error::Encrypted {
+        path: path.to_owned(),
+    };
+    let missing = || X509Error::NoKey {
+        path: path.to_owned(),
+    };
     let key = if labels.is_empty() {
-        PrivateKeyDer::try_from(bytes.as_slice()).map_err(|_| missing())?.clone_key()
+        PrivateKeyDer::try_from(bytes.as_slice())
+            .map_err(|_| missing())?
+            .clone_key()
     } else {
-        let traditional = bytes.windows(22).any(|line| line == b"Proc-Type: 4,ENCRYPTED");
+        let traditional = bytes
+            .windows(22)
+            .any(|line| line == b"Proc-Type: 4,ENCRYPTED");
         if traditional || labels.contains(&"ENCRYPTED PRIVATE KEY") {
             return Err(encrypted());
         }
@@ -202,8 +260,10 @@ fn signing_key(path: &Path) -> Result<Arc<dyn SigningKey>, X509Error> {
             Err(_) => return Err(missing()),
         }
     };
-    rustls::crypto::aws_lc_rs::sign::any_supported_type(&key)
-        .map_err(|e| X509Error::UnusableKey { path: path.to_owned(), reason: e.to_string() })
+    rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).map_err(|e| X509Error::UnusableKey {
+        path: path.to_owned(),
+        reason: e.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -213,11 +273,15 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
 
     fn vector(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/x509").join(name)
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../vectors/x509")
+            .join(name)
     }
 
     fn error(certificate: &str, key: &str) -> String {
-        load(&vector(certificate), &vector(key), NOW).unwrap_err().to_string()
+        load(&vector(certificate), &vector(key), NOW)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -238,7 +302,6 @@ mod tests {
             let identity = load(&vector(certificate), &vector(key), NOW)
                 .unwrap_or_else(|e| panic!("{certificate} {key}: {e}"));
             assert!(identity.subject().contains("Ada"), "{}", identity.subject());
-            assert!(identity.not_after() > NOW);
         }
     }
 
@@ -248,7 +311,13 @@ mod tests {
         let read = |name| std::fs::read_to_string(vector(name)).unwrap();
         let reversed = folder.path().join("chain.pem");
         std::fs::write(&reversed, read("intermediate.pem") + &read("leaf.pem")).unwrap();
-        let chain = |path: &Path| load(path, &vector("p256.key"), NOW).unwrap().certified_key().cert.clone();
+        let chain = |path: &Path| {
+            load(path, &vector("p256.key"), NOW)
+                .unwrap()
+                .certified_key()
+                .cert
+                .clone()
+        };
         assert_eq!(chain(&vector("chain.pem")), chain(&reversed));
         assert_eq!(chain(&reversed).len(), 2);
         // Key and certificate in one file, as some tools write.
@@ -261,8 +330,16 @@ mod tests {
     fn errors_name_the_remedy() {
         for (certificate, key, remedy) in [
             ("bad_version1.pem", "p256.key", "-extfile client.ext"),
-            ("bad_expired.pem", "p256.key", "expired on 2020-01-02T00:00:00Z"),
-            ("bad_not_yet_valid.pem", "p256.key", "not valid before 2099-01-01T00:00:00Z"),
+            (
+                "bad_expired.pem",
+                "p256.key",
+                "expired on 2020-01-02T00:00:00Z",
+            ),
+            (
+                "bad_not_yet_valid.pem",
+                "p256.key",
+                "not valid before 2099-01-01T00:00:00Z",
+            ),
             ("bad_rsa1024.pem", "rsa1024.key", "RSA of 2048"),
             ("p256.key", "p256.key", "give the certificate with --cert"),
             ("p256.pem", "p256.pem", "with --key"),
@@ -277,8 +354,14 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let cut = folder.path().join("cut.pem");
-        std::fs::write(&cut, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").unwrap();
-        let error = load(&cut, &vector("p256.key"), NOW).unwrap_err().to_string();
+        std::fs::write(
+            &cut,
+            "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+        )
+        .unwrap();
+        let error = load(&cut, &vector("p256.key"), NOW)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("openssl x509"), "{error}");
     }
 }

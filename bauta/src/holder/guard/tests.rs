@@ -34,7 +34,8 @@ fn signer(name: &str, seed: u8) -> NoteSigner {
 }
 
 fn cosigner(number: u8) -> CosignatureSigner {
-    CosignatureSigner::from_seed(&format!("signer-{number}.example.org"), &[20 + number; 32]).unwrap()
+    CosignatureSigner::from_seed(&format!("signer-{number}.example.org"), &[20 + number; 32])
+        .unwrap()
 }
 
 /// Everything that a service serves, before it is signed; a test changes a part and serves that.
@@ -72,7 +73,9 @@ impl World {
     fn new() -> Self {
         let key = SigningKey::generate(&mut OsRng);
         let desk = signer("desk", 50);
-        let administrators: Vec<NoteSigner> = (0..3).map(|i| signer(&format!("admin-{i}"), 10 + i)).collect();
+        let administrators: Vec<NoteSigner> = (0..3)
+            .map(|i| signer(&format!("admin-{i}"), 10 + i))
+            .collect();
         let authority = Authority {
             trust_domain: DOMAIN.into(),
             version: 2,
@@ -81,7 +84,10 @@ impl World {
             mode: Mode::Development,
             enterprise_number: 32473,
             epoch_seconds: 3600,
-            log: LogIdentity { origin: ORIGIN.into(), key: signer(ORIGIN, 1).verifier() },
+            log: LogIdentity {
+                origin: ORIGIN.into(),
+                key: signer(ORIGIN, 1).verifier(),
+            },
             administrators: Administrators {
                 k: 2,
                 keys: administrators.iter().map(NoteSigner::verifier).collect(),
@@ -150,7 +156,11 @@ impl World {
             operation: KeyOperation::SignCaCertificate(SignCaCertificate {
                 key: "ca-1".into(),
                 group_key: GROUP_KEY,
-                subject: CaSubject { country: None, organization: None, common_name: "Example CA".into() },
+                subject: CaSubject {
+                    country: None,
+                    organization: None,
+                    common_name: "Example CA".into(),
+                },
                 not_before: START - DAY,
                 not_after: FAR,
             }),
@@ -167,9 +177,19 @@ impl World {
     }
 
     fn signed(&self, kind: Kind, name: &str, expires: u64, body: &impl Serialize) -> Vec<u8> {
-        let header = Header { kind, trust_domain: DOMAIN.into(), name: name.into(), version: 1, expires };
+        let header = Header {
+            kind,
+            trust_domain: DOMAIN.into(),
+            name: name.into(),
+            version: 1,
+            expires,
+        };
         let text = to_text(&header, body).unwrap();
-        sign(&text, &self.administrators.iter().take(2).collect::<Vec<_>>()).unwrap()
+        sign(
+            &text,
+            &self.administrators.iter().take(2).collect::<Vec<_>>(),
+        )
+        .unwrap()
     }
 
     /// Signs, computes and logs everything.
@@ -182,8 +202,12 @@ impl World {
         };
         let schema_value: serde_json::Value = serde_json::from_str(&self.schema).unwrap();
         let policy_value: serde_json::Value = serde_json::from_str(&self.policy).unwrap();
-        let policy_note =
-            self.signed(Kind::Policy, policy_value["name"].as_str().unwrap(), self.expires, &policy_value);
+        let policy_note = self.signed(
+            Kind::Policy,
+            policy_value["name"].as_str().unwrap(),
+            self.expires,
+            &policy_value,
+        );
         let policy_digest = SignedFile::parse(&policy_note).unwrap().digest();
         let list_header = Header {
             kind: Kind::RevocationList,
@@ -202,10 +226,22 @@ impl World {
         let mut revoked = RevocationTree::new();
         revoked.extend(&handles).unwrap();
 
-        let authority_note = sign(&self.authority.to_text().unwrap(), &self.administrators.iter().collect::<Vec<_>>()).unwrap();
+        let authority_note = sign(
+            &self.authority.to_text().unwrap(),
+            &self.administrators.iter().collect::<Vec<_>>(),
+        )
+        .unwrap();
         let first_note = self.first.clone().unwrap_or_else(|| {
-            let first = Authority { version: 1, ca_keys: Vec::new(), ..self.authority.clone() };
-            sign(&first.to_text().unwrap(), &self.administrators.iter().collect::<Vec<_>>()).unwrap()
+            let first = Authority {
+                version: 1,
+                ca_keys: Vec::new(),
+                ..self.authority.clone()
+            };
+            sign(
+                &first.to_text().unwrap(),
+                &self.administrators.iter().collect::<Vec<_>>(),
+            )
+            .unwrap()
         });
         let first = ObjectRef::of(&first_note).unwrap();
         let pinned = SignedFile::parse(&first_note).unwrap().digest();
@@ -215,11 +251,31 @@ impl World {
             start: self.number * 3600,
             length: 3600,
             authority: keep(authority_note),
-            parameters: keep(self.signed(Kind::Parameters, "parameters", self.expires, &self.parameters)),
+            parameters: keep(self.signed(
+                Kind::Parameters,
+                "parameters",
+                self.expires,
+                &self.parameters,
+            )),
             ca_key: ca_key_id(&GROUP_KEY),
-            ca_certificate: keep(self.signed(Kind::KeyOperation, "certify", START + 1, &self.operation)),
-            schemas: vec![keep(self.signed(Kind::Schema, &schema.name, self.expires, &schema_value))],
-            issuer_sets: vec![keep(self.signed(Kind::IssuerSet, "members", self.expires, &self.set))],
+            ca_certificate: keep(self.signed(
+                Kind::KeyOperation,
+                "certify",
+                START + 1,
+                &self.operation,
+            )),
+            schemas: vec![keep(self.signed(
+                Kind::Schema,
+                &schema.name,
+                self.expires,
+                &schema_value,
+            ))],
+            issuer_sets: vec![keep(self.signed(
+                Kind::IssuerSet,
+                "members",
+                self.expires,
+                &self.set,
+            ))],
             policies: vec![PolicyInForce {
                 policy: policy_digest,
                 object: keep(policy_note),
@@ -231,17 +287,29 @@ impl World {
         };
         (self.epoch)(&mut body);
         let entry = Entry::new(START - 600, Body::Epoch(body)).encode().unwrap();
-        everything.handles.insert(self.number, self.handles.clone().unwrap_or(handles));
+        everything
+            .handles
+            .insert(self.number, self.handles.clone().unwrap_or(handles));
 
         let mut tree = Tree::new(MemoryStorage::new());
-        let mut entries = vec![Entry::new(START - 1000, Body::Authority(first)).encode().unwrap()];
+        let mut entries = vec![
+            Entry::new(START - 1000, Body::Authority(first))
+                .encode()
+                .unwrap(),
+        ];
         entries.extend((0..self.between).map(|i| vec![i as u8; 40]));
         entries.push(entry.clone());
         tree.append(&entries).unwrap();
         let log = LogSigner::from_seed(ORIGIN, &[1; 32]).unwrap();
-        let mut checkpoint = log.sign(Checkpoint::new(ORIGIN, tree.head()).unwrap()).unwrap();
+        let mut checkpoint = log
+            .sign(Checkpoint::new(ORIGIN, tree.head()).unwrap())
+            .unwrap();
         for number in 0..self.cosigners {
-            checkpoint.add(cosigner(number).cosign(checkpoint.checkpoint(), NOW).unwrap());
+            checkpoint.add(
+                cosigner(number)
+                    .cosign(checkpoint.checkpoint(), NOW)
+                    .unwrap(),
+            );
         }
         let index = entries.len() as u64 - 1;
         let proof = TlogProof {
@@ -251,7 +319,9 @@ impl World {
             checkpoint,
         };
         for path in tree.storage().paths() {
-            everything.files.insert(path.to_owned(), tree.storage().get(path).unwrap());
+            everything
+                .files
+                .insert(path.to_owned(), tree.storage().get(path).unwrap());
         }
         let keys: Vec<_> = (0..5).map(|i| cosigner(i).verifier().clone()).collect();
         Served {
@@ -259,7 +329,10 @@ impl World {
                 authority: pinned,
                 log_policy: LogPolicy::quorum_of(log.verifier().clone(), &keys, 4).unwrap(),
             },
-            offered: vec![Offered { entry, proof: proof.to_bytes() }],
+            offered: vec![Offered {
+                entry,
+                proof: proof.to_bytes(),
+            }],
             everything,
         }
     }
@@ -281,11 +354,20 @@ impl Served {
     fn check(&self, seen: Option<&Seen>, now: u64) -> Result<Checked, GuardError> {
         let mut fetched = Fetched::default();
         for _ in 0..50 {
-            match check(&self.pins, seen, &self.offered, "research-or-senior", &fetched, now)? {
+            match check(
+                &self.pins,
+                seen,
+                &self.offered,
+                "research-or-senior",
+                &fetched,
+                now,
+            )? {
                 Outcome::Checked(checked) => return Ok(*checked),
                 Outcome::Missing(Missing::Objects(digests)) => {
                     for digest in digests {
-                        fetched.objects.insert(digest, self.everything.objects[&digest].clone());
+                        fetched
+                            .objects
+                            .insert(digest, self.everything.objects[&digest].clone());
                     }
                 }
                 Outcome::Missing(Missing::Files(paths)) => {
@@ -295,7 +377,9 @@ impl Served {
                     }
                 }
                 Outcome::Missing(Missing::Handles(epoch)) => {
-                    fetched.handles.insert(epoch, self.everything.handles[&epoch].clone());
+                    fetched
+                        .handles
+                        .insert(epoch, self.everything.handles[&epoch].clone());
                 }
             }
         }
@@ -325,7 +409,10 @@ fn an_honest_service_is_believed() {
 
 #[test]
 fn an_epoch_must_be_logged_under_the_quorum() {
-    refused!(World::with(|world| world.cosigners = 3), GuardError::NotLogged(_));
+    refused!(
+        World::with(|world| world.cosigners = 3),
+        GuardError::NotLogged(_)
+    );
     let mut served = World::new().serve();
     // Another entry under the same proof.
     let mut entry = Entry::decode(&served.offered[0].entry).unwrap();
@@ -345,9 +432,18 @@ fn bounds_are_the_standard_ones_and_fit_the_clock() {
     refused!(served.check(None, START + 3600), GuardError::NoEpoch(_));
     assert!(served.check(None, START).is_ok());
     // A period of a holder's own.
-    refused!(World::with(|world| world.epoch = |epoch| epoch.length = 7200), GuardError::Bounds(_));
-    refused!(World::with(|world| world.epoch = |epoch| epoch.start += 1), GuardError::Bounds(_));
-    refused!(World::with(|world| world.epoch = |epoch| epoch.number += 1), GuardError::Bounds(_));
+    refused!(
+        World::with(|world| world.epoch = |epoch| epoch.length = 7200),
+        GuardError::Bounds(_)
+    );
+    refused!(
+        World::with(|world| world.epoch = |epoch| epoch.start += 1),
+        GuardError::Bounds(_)
+    );
+    refused!(
+        World::with(|world| world.epoch = |epoch| epoch.number += 1),
+        GuardError::Bounds(_)
+    );
 }
 
 #[test]
@@ -356,22 +452,44 @@ fn nothing_older_than_seen_is_taken() {
     let served = world.serve();
     let seen = served.check(None, NOW).unwrap().seen;
     assert_eq!(served.check(Some(&seen), NOW).unwrap().seen, seen);
-    let later = Seen { epoch: seen.epoch + 1, ..seen.clone() };
+    let later = Seen {
+        epoch: seen.epoch + 1,
+        ..seen.clone()
+    };
     refused!(served.check(Some(&later), NOW), GuardError::Older { .. });
-    let other = Seen { entry: [1; 32], ..seen.clone() };
+    let other = Seen {
+        entry: [1; 32],
+        ..seen.clone()
+    };
     refused!(served.check(Some(&other), NOW), GuardError::Changed(_));
     // A smaller log, a log of the same size with another root, and a log that does not contain the one seen.
-    let smaller = Seen { size: seen.size + 1, ..seen.clone() };
+    let smaller = Seen {
+        size: seen.size + 1,
+        ..seen.clone()
+    };
     refused!(served.check(Some(&smaller), NOW), GuardError::Forked(_));
-    let root = Seen { root: [1; 32], ..seen.clone() };
+    let root = Seen {
+        root: [1; 32],
+        ..seen.clone()
+    };
     refused!(served.check(Some(&root), NOW), GuardError::Forked(_));
-    let forked = Seen { size: seen.size - 1, root: [1; 32], ..seen.clone() };
+    let forked = Seen {
+        size: seen.size - 1,
+        root: [1; 32],
+        ..seen.clone()
+    };
     refused!(served.check(Some(&forked), NOW), GuardError::Forked(_));
     // One that does contain it.
     let mut tree = Tree::new(MemoryStorage::new());
     let reader_entries = |size: u64| {
         let mut entries = Vec::new();
-        let bundle = served.everything.files.get("tile/entries/000.p/5").cloned().flatten().unwrap();
+        let bundle = served
+            .everything
+            .files
+            .get("tile/entries/000.p/5")
+            .cloned()
+            .flatten()
+            .unwrap();
         let mut rest = bundle.as_slice();
         for _ in 0..size {
             let length = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
@@ -381,7 +499,12 @@ fn nothing_older_than_seen_is_taken() {
         entries
     };
     tree.append(&reader_entries(3)).unwrap();
-    let before = Seen { size: 3, root: tree.head().root, epoch: seen.epoch - 1, entry: [1; 32] };
+    let before = Seen {
+        size: 3,
+        root: tree.head().root,
+        epoch: seen.epoch - 1,
+        entry: [1; 32],
+    };
     assert_eq!(served.check(Some(&before), NOW).unwrap().seen, seen);
 }
 
@@ -393,14 +516,26 @@ fn the_log_begins_with_the_pinned_authority() {
     // Another log of the same operator, whose key is not the authority's.
     let result = World::with(|world| {
         let key = signer("other.example.org", 2).verifier();
-        world.authority.log = LogIdentity { origin: "other.example.org".into(), key };
+        world.authority.log = LogIdentity {
+            origin: "other.example.org".into(),
+            key,
+        };
     });
     refused!(result, GuardError::LogKey);
     let result = World::with(|world| {
-        let mut first = Authority { version: 1, ca_keys: Vec::new(), ..world.authority.clone() };
+        let mut first = Authority {
+            version: 1,
+            ca_keys: Vec::new(),
+            ..world.authority.clone()
+        };
         first.trust_domain = "other.org".into();
-        world.first =
-            Some(sign(&first.to_text().unwrap(), &world.administrators.iter().collect::<Vec<_>>()).unwrap());
+        world.first = Some(
+            sign(
+                &first.to_text().unwrap(),
+                &world.administrators.iter().collect::<Vec<_>>(),
+            )
+            .unwrap(),
+        );
     });
     refused!(result, GuardError::TrustDomain { .. });
 }
@@ -410,14 +545,29 @@ fn objects_are_what_the_epoch_names() {
     let served = World::new().serve();
     for digest in served.everything.objects.keys() {
         let mut lying = World::new().serve();
-        lying.pins = Pins { authority: served.pins.authority, log_policy: served.pins.log_policy.clone() };
-        lying.offered = served.offered.iter().map(|one| Offered { entry: one.entry.clone(), proof: one.proof.clone() }).collect();
+        lying.pins = Pins {
+            authority: served.pins.authority,
+            log_policy: served.pins.log_policy.clone(),
+        };
+        lying.offered = served
+            .offered
+            .iter()
+            .map(|one| Offered {
+                entry: one.entry.clone(),
+                proof: one.proof.clone(),
+            })
+            .collect();
         lying.everything = Fetched {
             objects: served.everything.objects.clone(),
             files: served.everything.files.clone(),
             handles: served.everything.handles.clone(),
         };
-        lying.everything.objects.get_mut(digest).unwrap().push(b'\n');
+        lying
+            .everything
+            .objects
+            .get_mut(digest)
+            .unwrap()
+            .push(b'\n');
         refused!(lying.check(None, NOW), GuardError::Object { .. });
     }
     refused!(
@@ -426,7 +576,8 @@ fn objects_are_what_the_epoch_names() {
     );
     // One kind of file in another's place.
     refused!(
-        World::with(|world| world.epoch = |epoch| std::mem::swap(&mut epoch.schemas, &mut epoch.issuer_sets)),
+        World::with(|world| world.epoch =
+            |epoch| std::mem::swap(&mut epoch.schemas, &mut epoch.issuer_sets)),
         GuardError::Malformed { .. }
     );
 }
@@ -434,7 +585,9 @@ fn objects_are_what_the_epoch_names() {
 #[test]
 fn files_are_the_administrators() {
     let unsigned = |world: &mut World| {
-        world.administrators = (0..3).map(|i| signer(&format!("admin-{i}"), 90 + i)).collect();
+        world.administrators = (0..3)
+            .map(|i| signer(&format!("admin-{i}"), 90 + i))
+            .collect();
     };
     refused!(World::with(unsigned), GuardError::Unsigned { .. });
     // One of the two that are needed.
@@ -442,8 +595,12 @@ fn files_are_the_administrators() {
         world.administrators[1] = signer("admin-1", 90);
     });
     refused!(result, GuardError::Unsigned { .. });
-    refused!(World::with(|world| world.expires = START + 3599), GuardError::Expired { .. });
-    let result = World::with(|world| world.policy = world.policy.replace("research-or-senior", "another"));
+    refused!(
+        World::with(|world| world.expires = START + 3599),
+        GuardError::Expired { .. }
+    );
+    let result =
+        World::with(|world| world.policy = world.policy.replace("research-or-senior", "another"));
     refused!(result, GuardError::PolicyNotInForce(_));
 }
 
@@ -462,8 +619,14 @@ fn roots_are_what_the_files_give() {
         GuardError::Root("the revocation root")
     );
     // An issuer whose list has expired is in no root; an honest epoch would leave it out.
-    refused!(World::with(|world| world.list_expires = START), GuardError::Root("the policy's issuer root"));
-    refused!(World::with(|world| world.epoch = |epoch| epoch.ca_key[0] ^= 1), GuardError::Root("the CA key"));
+    refused!(
+        World::with(|world| world.list_expires = START),
+        GuardError::Root("the policy's issuer root")
+    );
+    refused!(
+        World::with(|world| world.epoch = |epoch| epoch.ca_key[0] ^= 1),
+        GuardError::Root("the CA key")
+    );
     for handles in [vec![], vec![1, 2, 3]] {
         refused!(
             World::with(|world| world.handles = Some(handles)),
@@ -481,7 +644,10 @@ fn roots_are_what_the_files_give() {
 
 #[test]
 fn revocation_lists_are_their_issuers() {
-    refused!(World::with(|world| world.desk = signer("desk", 51)), GuardError::ListUnsigned { .. });
+    refused!(
+        World::with(|world| world.desk = signer("desk", 51)),
+        GuardError::ListUnsigned { .. }
+    );
     let result = World::with(|world| {
         world.list.issuer_key = SigningKey::generate(&mut OsRng).public_key().to_bytes();
     });
@@ -521,8 +687,14 @@ fn parameters_are_the_policys_and_fit_the_mode() {
 
 #[test]
 fn what_a_policy_needs_must_be_named() {
-    refused!(World::with(|world| world.epoch = |epoch| epoch.schemas.clear()), GuardError::Incomplete(_));
-    refused!(World::with(|world| world.epoch = |epoch| epoch.issuer_sets.clear()), GuardError::Incomplete(_));
+    refused!(
+        World::with(|world| world.epoch = |epoch| epoch.schemas.clear()),
+        GuardError::Incomplete(_)
+    );
+    refused!(
+        World::with(|world| world.epoch = |epoch| epoch.issuer_sets.clear()),
+        GuardError::Incomplete(_)
+    );
     refused!(
         World::with(|world| world.epoch = |epoch| epoch.policies.clear()),
         GuardError::PolicyNotInForce(_)
