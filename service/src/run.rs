@@ -135,6 +135,8 @@ pub async fn run(config: ServiceConfig, shutdown: CancellationToken) -> Result<(
     info!(api = %state.config.listen, signers = %state.config.coordinator, "service is up");
 
     let result = tokio::select! {
+        // The parts end by the same token: a stop that was asked for is looked at first.
+        biased;
         () = shutdown.cancelled() => Ok(()),
         ended = &mut driver => match ended {
             Ok(result) => result.map_err(RunError::from).and(Err(RunError::Ended("the sequencer"))),

@@ -1,6 +1,7 @@
 //! TLS of the service: its own HTTPS, and the signers' streams, where each side knows the other by its key. TLS 1.3 alone.
 
 use std::{
+    fmt,
     path::Path,
     sync::{Arc, RwLock},
 };
@@ -123,9 +124,16 @@ impl Pins {
     }
 }
 
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[error("no signer in the authority has the key {0}: log an authority that names it, or correct the signer's keys")]
 struct UnknownSigner(String);
+
+/// rustls writes the reason of a refusal by `Debug` alone.
+impl fmt::Debug for UnknownSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 #[derive(Debug)]
 struct PinnedClients {

@@ -27,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const TRUST_DOMAIN: &str = "example.org";
-const ORIGIN: &str = "example.org/log";
+pub(crate) const ORIGIN: &str = "example.org/log";
 pub(crate) const DAY: u64 = 86_400;
 
 /// A part that runs.
@@ -203,6 +203,11 @@ impl World {
 
     /// A file signed by the administrator.
     pub(crate) fn sign(&self, kind: Kind, name: &str, body: &impl serde::Serialize) -> Vec<u8> {
+        self.sign_as(&self.administrator, kind, name, body)
+    }
+
+    /// A file signed by somebody else.
+    pub(crate) fn sign_as(&self, signer: &NoteSigner, kind: Kind, name: &str, body: &impl serde::Serialize) -> Vec<u8> {
         let header = Header {
             kind,
             trust_domain: TRUST_DOMAIN.to_owned(),
@@ -210,7 +215,7 @@ impl World {
             version: 1,
             expires: self.authority.expires,
         };
-        note::sign(&file::to_text(&header, body).unwrap(), &[&self.administrator]).unwrap()
+        note::sign(&file::to_text(&header, body).unwrap(), &[signer]).unwrap()
     }
 
     /// A key generation among all signers.

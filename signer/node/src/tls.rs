@@ -1,7 +1,7 @@
 //! The signer's half of mutual TLS: TLS 1.3 alone, and a peer that is known by its key, not by a name or an authority. The
 //! pin is SHA-256 of the certificate's SubjectPublicKeyInfo, so a renewed certificate for the same key is the same peer.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
@@ -21,13 +21,20 @@ use thiserror::Error;
 pub type Pin = [u8; 32];
 
 /// Why a peer was refused.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[error(
     "the coordinator's key is {found}, pinned is {pinned}: correct `coordinator_spki_sha256`, or someone is in between"
 )]
 struct WrongKey {
     found: String,
     pinned: String,
+}
+
+/// rustls writes the reason of a refusal by `Debug` alone.
+impl fmt::Debug for WrongKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// The pin of a certificate.
@@ -121,4 +128,25 @@ pub fn client_config(
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_key_is_refused_with_both_pins_in_the_reason() {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let own = pin(certificate.der()).unwrap();
+        let verify = |pin| {
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let name = ServerName::try_from("127.0.0.1").unwrap();
+            PinnedServer { pin, provider }.verify_server_cert(certificate.der(), &[], &name, &[], UnixTime::now())
+        };
+        assert!(verify(own).is_ok());
+        let reason = verify([7; 32]).unwrap_err().to_string();
+        assert!(reason.contains(&"07".repeat(32)) && reason.contains(&data_encoding::HEXLOWER.encode(&own)), "{reason}");
+        assert!(reason.contains("coordinator_spki_sha256"), "{reason}");
+    }
 }
