@@ -115,6 +115,18 @@ pub async fn run(config: ServiceConfig, shutdown: CancellationToken) -> Result<(
         Arc::new(clock::now),
         parts.clone(),
     );
+    // Nobody is answered from a ledger that is behind its log.
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(()),
+        ended = &mut driver => {
+            return match ended {
+                Ok(result) => result.map_err(RunError::from).and(Err(RunError::Ended("the sequencer"))),
+                Err(_) => Err(RunError::Ended("the sequencer")),
+            };
+        }
+        () = handle.replayed() => {}
+    }
     let certificates = CaCertificates::load(store.clone()).await?;
     let issuer = Issuer::new(handle.clone(), ledger.clone(), certificates.clone(), config.queue);
     let epochs = Epochs::new(handle.clone(), ledger.clone());

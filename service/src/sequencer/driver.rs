@@ -411,6 +411,7 @@ impl<R: Rules> Parts<R> {
             // The signers judge the same, refuse the head, and the log goes back.
             tracing::warn!(reason, "the batch under way does not fit any more");
         }
+        self.replayed.send_replace(true);
         Ok(sequencer)
     }
 }

@@ -15,7 +15,7 @@ use bauta_log::{CosignedCheckpoint, LogSigner, SignedCheckpoint};
 use bauta_statement::entry;
 use rand::RngCore as _;
 use rand::rngs::OsRng;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -214,9 +214,16 @@ pub struct Handle {
     wake: Arc<Notify>,
     clock: Clock,
     pool_limit: u32,
+    replayed: watch::Receiver<bool>,
 }
 
 impl Handle {
+    /// Waits until the log was read again after the start: before that the ledger is behind the log.
+    pub async fn replayed(&self) {
+        // An error means that the driver ended, which its own task tells.
+        let _ = self.replayed.clone().wait_for(|replayed| *replayed).await;
+    }
+
     /// The entry of a byte-identical request, if it was admitted before.
     ///
     /// # Errors
@@ -319,6 +326,8 @@ struct Parts<R> {
     wake: Arc<Notify>,
     /// Entries whose signature is being waited for.
     signing: Arc<Mutex<BTreeSet<EntryId>>>,
+    /// Becomes true when the log was read again after the start.
+    replayed: watch::Sender<bool>,
 }
 
 impl<R> Clone for Parts<R> {
@@ -334,6 +343,7 @@ impl<R> Clone for Parts<R> {
             waiters: Arc::clone(&self.waiters),
             wake: Arc::clone(&self.wake),
             signing: Arc::clone(&self.signing),
+            replayed: self.replayed.clone(),
         }
     }
 }
@@ -362,6 +372,7 @@ pub fn start<R: Rules>(
         waiters: Arc::default(),
         wake: Arc::default(),
         signing: Arc::default(),
+        replayed: watch::Sender::new(false),
     };
     let handle = parts.handle();
     (handle, tokio::spawn(driver::run(parts, shutdown)))
@@ -375,6 +386,7 @@ impl<R> Parts<R> {
             wake: Arc::clone(&self.wake),
             clock: Arc::clone(&self.clock),
             pool_limit: self.config.pool_limit,
+            replayed: self.replayed.subscribe(),
         }
     }
 }

@@ -174,6 +174,7 @@ impl World {
             waiters: Arc::default(),
             wake: Arc::default(),
             signing: Arc::default(),
+            replayed: tokio::sync::watch::Sender::new(false),
         }
     }
 
