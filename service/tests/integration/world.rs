@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) const TRUST_DOMAIN: &str = "example.org";
 pub(crate) const ORIGIN: &str = "example.org/log";
+/// The CA's name, part of the audience.
+pub(crate) const CA_NAME: &str = "Example Bauta CA";
 pub(crate) const DAY: u64 = 86_400;
 
 /// A part that runs.
@@ -82,7 +84,7 @@ impl World {
             trust_domain: TRUST_DOMAIN.to_owned(),
             version: 1,
             expires: now() / DAY * DAY + 1000 * DAY,
-            ca_name: "Example Bauta CA".to_owned(),
+            ca_name: CA_NAME.to_owned(),
             mode: Mode::Development,
             enterprise_number: 32473,
             epoch_seconds: 3600,
@@ -201,20 +203,26 @@ impl World {
         .await;
     }
 
-    /// A file signed by the administrator.
+    /// A file signed by the administrator, version 1.
     pub(crate) fn sign(&self, kind: Kind, name: &str, body: &impl serde::Serialize) -> Vec<u8> {
-        self.sign_as(&self.administrator, kind, name, body)
+        self.sign_as(&self.administrator, kind, name, (1, self.authority.expires), body)
     }
 
-    /// A file signed by somebody else.
-    pub(crate) fn sign_as(&self, signer: &NoteSigner, kind: Kind, name: &str, body: &impl serde::Serialize) -> Vec<u8> {
-        let header = Header {
-            kind,
-            trust_domain: TRUST_DOMAIN.to_owned(),
-            name: name.to_owned(),
-            version: 1,
-            expires: self.authority.expires,
-        };
+    /// A file of this version and expiry, signed by the administrator.
+    pub(crate) fn sign_version(&self, kind: Kind, name: &str, version: (u64, u64), body: &impl serde::Serialize) -> Vec<u8> {
+        self.sign_as(&self.administrator, kind, name, version, body)
+    }
+
+    /// A file of this version and expiry, signed by anybody.
+    pub(crate) fn sign_as(
+        &self,
+        signer: &NoteSigner,
+        kind: Kind,
+        name: &str,
+        (version, expires): (u64, u64),
+        body: &impl serde::Serialize,
+    ) -> Vec<u8> {
+        let header = Header { kind, trust_domain: TRUST_DOMAIN.to_owned(), name: name.to_owned(), version, expires };
         note::sign(&file::to_text(&header, body).unwrap(), &[signer]).unwrap()
     }
 
@@ -237,7 +245,7 @@ impl World {
         let body = KeyOperation::SignCaCertificate(SignCaCertificate {
             key: key.to_owned(),
             group_key,
-            subject: CaSubject { country: None, organization: None, common_name: "Example Bauta CA".to_owned() },
+            subject: CaSubject { country: None, organization: None, common_name: CA_NAME.to_owned() },
             not_before,
             not_after: not_before + 900 * DAY,
         });

@@ -190,10 +190,10 @@ impl DiskStore {
                 .filter(|record| !matches!(record, Record::Object { .. } | Record::Tiles(_)))
         };
         for record in records {
-            if let Record::Object { digest, bytes } = record {
-                if put_object(&mut self.folder, bytes)? != *digest {
-                    return Err(StoreError::ReadBack("an object"));
-                }
+            if let Record::Object { digest, bytes } = record
+                && put_object(&mut self.folder, bytes)? != *digest
+            {
+                return Err(StoreError::ReadBack("an object"));
             }
         }
         if rows().next().is_none() {

@@ -167,7 +167,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Waiting times between attempts: doubling from a quarter second to half a minute, each between half and whole of its value,
+/// Waiting times between attempts: doubling from a quarter second to five seconds, each between half and whole of its value,
 /// so that signers do not come back all at once.
 #[derive(Debug, Default)]
 pub struct Backoff {
@@ -176,7 +176,7 @@ pub struct Backoff {
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(250);
-    const LAST: Duration = Duration::from_secs(30);
+    const LAST: Duration = Duration::from_secs(5);
 
     /// Forgets the failures: a stream worked.
     pub fn reset(&mut self) {
@@ -206,7 +206,7 @@ mod tests {
         assert!(
             waits[0] <= Backoff::FIRST
                 && waits[11] <= Backoff::LAST
-                && waits[11] > Duration::from_secs(14)
+                && waits[11] > Duration::from_secs(2)
         );
         backoff.reset();
         assert!(backoff.next(&mut rng) <= Backoff::FIRST);
