@@ -23,7 +23,10 @@ impl CaCertificates {
     /// [`StoreError`].
     pub async fn load(store: Store) -> Result<Self, StoreError> {
         let known = store.ca_certificates().await?.into_iter().collect();
-        Ok(Self { store, known: Arc::new(RwLock::new(known)) })
+        Ok(Self {
+            store,
+            known: Arc::new(RwLock::new(known)),
+        })
     }
 
     /// Keeps the certificate of a key; the first one stays.
@@ -32,13 +35,21 @@ impl CaCertificates {
     /// [`StoreError`].
     pub async fn put(&self, group_key: [u8; 32], der: Vec<u8>) -> Result<(), StoreError> {
         self.store.put_ca_certificate(&group_key, &der).await?;
-        self.known.write().unwrap_or_else(PoisonError::into_inner).entry(group_key).or_insert(der);
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(group_key)
+            .or_insert(der);
         Ok(())
     }
 
     /// The certificate of a key, DER.
     pub fn get(&self, group_key: &[u8; 32]) -> Option<Vec<u8>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(group_key).cloned()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(group_key)
+            .cloned()
     }
 
     /// All of them: group key and DER.
@@ -53,7 +64,8 @@ impl CaCertificates {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let issuer = known.iter().find(|(key, _)| {
             ed25519_dalek::VerifyingKey::from_bytes(key).is_ok_and(|key| {
-                key.verify_strict(&tbs, &ed25519_dalek::Signature::from_bytes(&signature)).is_ok()
+                key.verify_strict(&tbs, &ed25519_dalek::Signature::from_bytes(&signature))
+                    .is_ok()
             })
         });
         issuer.map(|(_, der)| der.clone())

@@ -86,7 +86,10 @@ impl ServiceConfig {
         }
         match parse_hex(&self.authority_sha256) {
             Ok(digest) => Ok(digest),
-            Err(_) => wrong("authority_sha256", "expected 64 lower-case hexadecimal digits: what `bauta ca authority` printed"),
+            Err(_) => wrong(
+                "authority_sha256",
+                "expected 64 lower-case hexadecimal digits: what `bauta ca authority` printed",
+            ),
         }
     }
 }
@@ -104,7 +107,11 @@ mod tests {
 
     #[test]
     fn each_bound_is_named() {
-        let read = |value: serde_json::Value| serde_json::from_value::<ServiceConfig>(value).unwrap().check();
+        let read = |value: serde_json::Value| {
+            serde_json::from_value::<ServiceConfig>(value)
+                .unwrap()
+                .check()
+        };
         assert_eq!(read(config()), Ok([0; 32]));
         for (field, value) in [
             ("batch_entries", serde_json::json!(0)),

@@ -33,7 +33,9 @@ pub enum EpochError {
     #[error(transparent)]
     Submit(#[from] SubmitError),
     /// No epoch is in force and none is due.
-    #[error("no epoch is due: the log has no authority yet, or its last epoch is ahead of this clock")]
+    #[error(
+        "no epoch is due: the log has no authority yet, or its last epoch is ahead of this clock"
+    )]
     NotDue,
 }
 
@@ -48,7 +50,11 @@ pub struct Epochs {
 impl Epochs {
     /// Logs through `sequencer` what `ledger` says is due.
     pub fn new(sequencer: Handle, ledger: SharedLedger) -> Self {
-        Self { sequencer, ledger, turn: Arc::default() }
+        Self {
+            sequencer,
+            ledger,
+            turn: Arc::default(),
+        }
     }
 
     /// Logs the epoch that is due, if one is; gives the number of the epoch that was logged, or else of the one in force.
@@ -73,7 +79,9 @@ impl Epochs {
         let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
         let entry = ledger.next_epoch_entry(clock::now())?;
         // The bytes are our own; the time in them is replaced when the batch closes.
-        Ok(entry.and_then(|bytes| Entry::decode(&bytes).ok()).map(|entry| entry.body))
+        Ok(entry
+            .and_then(|bytes| Entry::decode(&bytes).ok())
+            .map(|entry| entry.body))
     }
 
     /// Whether the log ever had an epoch: the first one waits for an operator.
@@ -116,7 +124,10 @@ impl Epochs {
             };
             if let Err(problem) = result {
                 let problem = problem.to_string();
-                if said.as_ref().is_none_or(|(text, when)| *text != problem || when.elapsed() > REPEAT) {
+                if said
+                    .as_ref()
+                    .is_none_or(|(text, when)| *text != problem || when.elapsed() > REPEAT)
+                {
                     warn!(problem, "the next epoch could not be logged; trying again");
                     said = Some((problem, tokio::time::Instant::now()));
                 }

@@ -69,16 +69,24 @@ pub enum IssueError {
     #[error("{0}")]
     Openings(EarnError),
     /// Another request used the challenge.
-    #[error("the challenge has been used by another request; ask for a new one and show again with the same key")]
+    #[error(
+        "the challenge has been used by another request; ask for a new one and show again with the same key"
+    )]
     NonceSpent,
     /// The nullifier is spent on another key or policy.
-    #[error("this use is spent on another key; show with the next counter, or wait for the next period")]
+    #[error(
+        "this use is spent on another key; show with the next counter, or wait for the next period"
+    )]
     NullifierSpent,
     /// The entry earned no certificate in its time, or did not get into the log.
-    #[error("the request lapsed ({0}): ask for a new challenge and show again with the same key; it uses up nothing more")]
+    #[error(
+        "the request lapsed ({0}): ask for a new challenge and show again with the same key; it uses up nothing more"
+    )]
     Lapsed(String),
     /// A quorum of signers is not there. What was admitted stays so.
-    #[error("too few signers are there; repeat the identical request in {retry_after} s: within 120 s it resumes the same entry")]
+    #[error(
+        "too few signers are there; repeat the identical request in {retry_after} s: within 120 s it resumes the same entry"
+    )]
     Signers {
         /// Seconds.
         retry_after: u64,
@@ -113,7 +121,12 @@ pub struct Issuer {
 
 impl Issuer {
     /// An issuer that verifies at most as many requests at once as there are processors, with `queue` of them in all.
-    pub fn new(sequencer: Handle, ledger: SharedLedger, certificates: CaCertificates, queue: usize) -> Self {
+    pub fn new(
+        sequencer: Handle,
+        ledger: SharedLedger,
+        certificates: CaCertificates,
+        queue: usize,
+    ) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             sequencer,
@@ -144,12 +157,18 @@ impl Issuer {
             return Ok(issued);
         }
         let admission = self.verify(request).await?;
-        let id = self.sequencer.admit(&admission).await.map_err(|error| match error {
-            AdmitError::NonceSpent => IssueError::NonceSpent,
-            AdmitError::NullifierSpent => IssueError::NullifierSpent,
-            AdmitError::Full => IssueError::Busy { retry_after: BUSY_RETRY },
-            AdmitError::Store(error) => error.into(),
-        })?;
+        let id = self
+            .sequencer
+            .admit(&admission)
+            .await
+            .map_err(|error| match error {
+                AdmitError::NonceSpent => IssueError::NonceSpent,
+                AdmitError::NullifierSpent => IssueError::NullifierSpent,
+                AdmitError::Full => IssueError::Busy {
+                    retry_after: BUSY_RETRY,
+                },
+                AdmitError::Store(error) => error.into(),
+            })?;
         self.outcome(id).await
     }
 
@@ -157,10 +176,17 @@ impl Issuer {
     async fn verify(&self, request: Request) -> Result<Admission, IssueError> {
         let internal = |error: &dyn std::fmt::Display| IssueError::Internal(error.to_string());
         let _place = self.queue.try_acquire().map_err(|error| match error {
-            TryAcquireError::NoPermits => IssueError::Busy { retry_after: BUSY_RETRY },
+            TryAcquireError::NoPermits => IssueError::Busy {
+                retry_after: BUSY_RETRY,
+            },
             TryAcquireError::Closed => internal(&error),
         })?;
-        let turn = self.verifying.clone().acquire_owned().await.map_err(|error| internal(&error))?;
+        let turn = self
+            .verifying
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|error| internal(&error))?;
         let ledger = self.ledger.clone();
         let verified = tokio::task::spawn_blocking(move || {
             let _turn = turn;
@@ -171,23 +197,44 @@ impl Issuer {
 
     async fn outcome(&self, id: EntryId) -> Result<Issued, IssueError> {
         let Ok(outcome) = tokio::time::timeout(PATIENCE, self.sequencer.outcome(id)).await else {
-            return Err(IssueError::Signers { retry_after: SIGNERS_RETRY });
+            return Err(IssueError::Signers {
+                retry_after: SIGNERS_RETRY,
+            });
         };
         match outcome? {
-            Outcome::Signed { index, certificate, proof } => {
+            Outcome::Signed {
+                index,
+                certificate,
+                proof,
+            } => {
                 let ca = self.certificates.issuer_of(&certificate).ok_or_else(|| {
-                    IssueError::Internal("the CA's own certificate is missing; run `bauta ca init` again".to_owned())
+                    IssueError::Internal(
+                        "the CA's own certificate is missing; run `bauta ca init` again".to_owned(),
+                    )
                 })?;
-                let tlog_proof = String::from_utf8(proof).map_err(|error| IssueError::Internal(error.to_string()))?;
-                Ok(Issued { index, certificate_chain: to_pem(&certificate) + &to_pem(&ca), tlog_proof })
+                let tlog_proof = String::from_utf8(proof)
+                    .map_err(|error| IssueError::Internal(error.to_string()))?;
+                Ok(Issued {
+                    index,
+                    certificate_chain: to_pem(&certificate) + &to_pem(&ca),
+                    tlog_proof,
+                })
             }
-            Outcome::Lapsed { reason } | Outcome::Dropped { reason } => Err(IssueError::Lapsed(reason)),
+            Outcome::Lapsed { reason } | Outcome::Dropped { reason } => {
+                Err(IssueError::Lapsed(reason))
+            }
         }
     }
 }
 
 fn verify(ledger: &SharedLedger, request: Request) -> Result<Admission, IssueError> {
-    let Request { hash, issuance, policy_name, csr, openings } = request;
+    let Request {
+        hash,
+        issuance,
+        policy_name,
+        csr,
+        openings,
+    } = request;
     // What is cheap first.
     csr::verify_for(&csr, &issuance.key)?;
     let valid = {
@@ -197,9 +244,19 @@ fn verify(ledger: &SharedLedger, request: Request) -> Result<Admission, IssueErr
     };
     // The certificate that it would earn is made before anything is spent: openings that fit nothing end here.
     certificate::tbs(&valid, &openings).map_err(IssueError::Openings)?;
-    let nullifier = valid.nullifier().zip(valid.policy.scope.as_ref()).map(|(nullifier, scope)| {
-        let start = scope::period_start(valid.time, scope.period_seconds);
-        (nullifier, start.saturating_add(scope.period_seconds))
-    });
-    Ok(Admission { request: hash, issuance, nullifier, policy_name, csr, openings: Opening::encode_list(&openings) })
+    let nullifier = valid
+        .nullifier()
+        .zip(valid.policy.scope.as_ref())
+        .map(|(nullifier, scope)| {
+            let start = scope::period_start(valid.time, scope.period_seconds);
+            (nullifier, start.saturating_add(scope.period_seconds))
+        });
+    Ok(Admission {
+        request: hash,
+        issuance,
+        nullifier,
+        policy_name,
+        csr,
+        openings: Opening::encode_list(&openings),
+    })
 }

@@ -63,7 +63,9 @@ pub enum KeysError {
         reason: String,
     },
     /// Others may read it.
-    #[error("{0} can be read by others than its owner: chmod 600 it, and make new keys if somebody could have read it")]
+    #[error(
+        "{0} can be read by others than its owner: chmod 600 it, and make new keys if somebody could have read it"
+    )]
     Exposed(String),
     /// Key generation failed, or the origin is no key name.
     #[error("cannot make keys: {0}")]
@@ -71,11 +73,17 @@ pub enum KeysError {
 }
 
 fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> KeysError + '_ {
-    move |source| KeysError::File { path: path.display().to_string(), source }
+    move |source| KeysError::File {
+        path: path.display().to_string(),
+        source,
+    }
 }
 
 fn damaged(path: &Path, reason: impl std::fmt::Display) -> KeysError {
-    KeysError::Damaged { path: path.display().to_string(), reason: reason.to_string() }
+    KeysError::Damaged {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    }
 }
 
 /// Makes all keys in an empty or new folder; `origin` is the log's. Nothing is overwritten.
@@ -83,23 +91,46 @@ fn damaged(path: &Path, reason: impl std::fmt::Display) -> KeysError {
 /// # Errors
 /// [`KeysError`].
 pub fn create(folder: &Path, origin: &str) -> Result<PublicKeys, KeysError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(file_error(folder))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(file_error(folder))?;
     let make = |error: &dyn std::fmt::Display| KeysError::Make(error.to_string());
     let log = LogSigner::generate(origin, &mut OsRng).map_err(|error| make(&error))?;
     let mut challenge = Zeroizing::new([0; 32]);
     OsRng.fill_bytes(challenge.as_mut());
-    let tls = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(|error| make(&error))?;
+    let tls = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
+        .map_err(|error| make(&error))?;
     let certificate = rcgen::CertificateParams::new(vec!["coordinator.invalid".to_owned()])
         .and_then(|parameters| parameters.self_signed(&tls))
         .map_err(|error| make(&error))?;
 
-    write_new(&folder.join(LOG_KEY), log.to_secret_string().as_bytes(), 0o600)?;
-    write_new(&folder.join(CHALLENGE_KEY), HEXLOWER.encode(challenge.as_ref()).as_bytes(), 0o600)?;
-    write_new(&folder.join(COORDINATOR_KEY), tls.serialize_pem().as_bytes(), 0o600)?;
-    write_new(&folder.join(COORDINATOR_CERTIFICATE), certificate.pem().as_bytes(), 0o644)?;
+    write_new(
+        &folder.join(LOG_KEY),
+        log.to_secret_string().as_bytes(),
+        0o600,
+    )?;
+    write_new(
+        &folder.join(CHALLENGE_KEY),
+        HEXLOWER.encode(challenge.as_ref()).as_bytes(),
+        0o600,
+    )?;
+    write_new(
+        &folder.join(COORDINATOR_KEY),
+        tls.serialize_pem().as_bytes(),
+        0o600,
+    )?;
+    write_new(
+        &folder.join(COORDINATOR_CERTIFICATE),
+        certificate.pem().as_bytes(),
+        0o644,
+    )?;
     let public = PublicKeys {
         log_vkey: log.verifier().to_string(),
-        coordinator_spki_sha256: HEXLOWER.encode(&Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&tls))),
+        coordinator_spki_sha256: HEXLOWER.encode(&Sha256::digest(
+            rcgen::PublicKeyData::subject_public_key_info(&tls),
+        )),
     };
     let json = serde_json::to_string_pretty(&public).map_err(|error| make(&error))?;
     write_new(&folder.join(PUBLIC), json.as_bytes(), 0o644)?;
@@ -122,7 +153,10 @@ pub fn public(folder: &Path) -> Result<PublicKeys, KeysError> {
 /// [`KeysError`]; a secret that others may read is refused.
 pub fn load(folder: &Path) -> Result<Keys, KeysError> {
     let log_path = folder.join(LOG_KEY);
-    let log = read_secret(&log_path)?.trim_end().parse().map_err(|error| damaged(&log_path, error))?;
+    let log = read_secret(&log_path)?
+        .trim_end()
+        .parse()
+        .map_err(|error| damaged(&log_path, error))?;
     let challenge_path = folder.join(CHALLENGE_KEY);
     let challenge = HEXLOWER
         .decode(read_secret(&challenge_path)?.trim_end().as_bytes())
@@ -130,10 +164,16 @@ pub fn load(folder: &Path) -> Result<Keys, KeysError> {
         .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
         .ok_or_else(|| damaged(&challenge_path, "expected 64 hexadecimal digits"))?;
     let key_path = folder.join(COORDINATOR_KEY);
-    let key = PrivateKeyDer::from_pem_slice(read_secret(&key_path)?.as_bytes()).map_err(|error| damaged(&key_path, error))?;
+    let key = PrivateKeyDer::from_pem_slice(read_secret(&key_path)?.as_bytes())
+        .map_err(|error| damaged(&key_path, error))?;
     let path = folder.join(COORDINATOR_CERTIFICATE);
-    let certificate = CertificateDer::from_pem_file(&path).map_err(|error| damaged(&path, error))?;
-    Ok(Keys { log, challenge: ChallengeKey::new(challenge), coordinator: (certificate, key) })
+    let certificate =
+        CertificateDer::from_pem_file(&path).map_err(|error| damaged(&path, error))?;
+    Ok(Keys {
+        log,
+        challenge: ChallengeKey::new(challenge),
+        coordinator: (certificate, key),
+    })
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeysError> {
@@ -141,14 +181,25 @@ fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(KeysError::Exposed(path.display().to_string()));
     }
-    fs::read_to_string(path).map(Zeroizing::new).map_err(file_error(path))
+    fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .map_err(file_error(path))
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeysError> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(file_error(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(file_error(path))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(file_error(path))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(file_error(path))?;
     if let Some(folder) = path.parent() {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(file_error(folder))?;
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(file_error(folder))?;
     }
     Ok(())
 }
@@ -164,7 +215,10 @@ mod tests {
         assert_eq!(public(folder.path()).unwrap(), made);
         let keys = load(folder.path()).unwrap();
         assert_eq!(keys.log.verifier().to_string(), made.log_vkey);
-        assert!(create(folder.path(), "example.org/log").is_err(), "keys were overwritten");
+        assert!(
+            create(folder.path(), "example.org/log").is_err(),
+            "keys were overwritten"
+        );
         let path = folder.path().join(LOG_KEY);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(load(folder.path()), Err(KeysError::Exposed(_))));

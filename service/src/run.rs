@@ -87,8 +87,10 @@ pub async fn run(config: ServiceConfig, shutdown: CancellationToken) -> Result<(
     let logs = LogStore::open(&config.log)?;
     let api = listen(config.listen).await?;
     let signers = listen(config.coordinator).await?;
-    let admin_listener = admin::bind(&config.admin_socket)
-        .map_err(|source| RunError::Listen { place: config.admin_socket.display().to_string(), source })?;
+    let admin_listener = admin::bind(&config.admin_socket).map_err(|source| RunError::Listen {
+        place: config.admin_socket.display().to_string(),
+        source,
+    })?;
 
     // Ends the parts when this function returns, whatever the reason.
     let parts = shutdown.child_token();
@@ -97,7 +99,13 @@ pub async fn run(config: ServiceConfig, shutdown: CancellationToken) -> Result<(
     let ledger = rules.ledger();
     let identity = keys.coordinator;
     let coordinator = CoordinatorHandle::start(
-        Parts { listener: signers, identity, logs: logs.clone(), log_key, ledger: ledger.clone() },
+        Parts {
+            listener: signers,
+            identity,
+            logs: logs.clone(),
+            log_key,
+            ledger: ledger.clone(),
+        },
         parts.clone(),
     )?;
     let tuning = sequencer::Config {
@@ -128,7 +136,12 @@ pub async fn run(config: ServiceConfig, shutdown: CancellationToken) -> Result<(
         () = handle.replayed() => {}
     }
     let certificates = CaCertificates::load(store.clone()).await?;
-    let issuer = Issuer::new(handle.clone(), ledger.clone(), certificates.clone(), config.queue);
+    let issuer = Issuer::new(
+        handle.clone(),
+        ledger.clone(),
+        certificates.clone(),
+        config.queue,
+    );
     let epochs = Epochs::new(handle.clone(), ledger.clone());
     tokio::spawn(epochs.clone().run(parts.clone()));
     let state = Arc::new(State {
@@ -141,7 +154,12 @@ pub async fn run(config: ServiceConfig, shutdown: CancellationToken) -> Result<(
         ledger,
         config,
     });
-    let mut admin_server = tokio::spawn(admin::serve(admin_listener, state.clone(), epochs, parts.clone()));
+    let mut admin_server = tokio::spawn(admin::serve(
+        admin_listener,
+        state.clone(),
+        epochs,
+        parts.clone(),
+    ));
     let server = axum_server::Handle::new();
     let mut api_server = tokio::spawn(serve_api(api, https, server.clone(), state.clone())?);
     info!(api = %state.config.listen, signers = %state.config.coordinator, "service is up");
@@ -172,11 +190,19 @@ pub async fn run(config: ServiceConfig, shutdown: CancellationToken) -> Result<(
 }
 
 fn make_folder(path: &Path) -> Result<(), RunError> {
-    std::fs::create_dir_all(path).map_err(|source| RunError::Folder { path: path.display().to_string(), source })
+    std::fs::create_dir_all(path).map_err(|source| RunError::Folder {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|source| RunError::Listen { place: address.to_string(), source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| RunError::Listen {
+            place: address.to_string(),
+            source,
+        })
 }
 
 /// The HTTPS server as a future; slow clients are cut off at the headers.
@@ -187,11 +213,24 @@ fn serve_api(
     state: Arc<State>,
 ) -> Result<impl Future<Output = std::io::Result<()>>, RunError> {
     let place = state.config.listen.to_string();
-    let listener = listener.into_std().map_err(|source| RunError::Listen { place: place.clone(), source })?;
-    let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(config)))
-        .map_err(|source| RunError::Listen { place, source })?
-        .handle(handle);
-    server.http_builder().http1().header_read_timeout(HEADERS).timer(hyper_util::rt::TokioTimer::new());
-    server.http_builder().http2().keep_alive_interval(HEADERS).timer(hyper_util::rt::TokioTimer::new()).max_concurrent_streams(64);
+    let listener = listener.into_std().map_err(|source| RunError::Listen {
+        place: place.clone(),
+        source,
+    })?;
+    let mut server =
+        axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(config)))
+            .map_err(|source| RunError::Listen { place, source })?
+            .handle(handle);
+    server
+        .http_builder()
+        .http1()
+        .header_read_timeout(HEADERS)
+        .timer(hyper_util::rt::TokioTimer::new());
+    server
+        .http_builder()
+        .http2()
+        .keep_alive_interval(HEADERS)
+        .timer(hyper_util::rt::TokioTimer::new())
+        .max_concurrent_streams(64);
     Ok(server.serve(http::router(state).into_make_service()))
 }

@@ -64,10 +64,17 @@ impl State {
         if ledger.epoch_at(clock::now()).is_none() {
             return Err("no epoch is in force".to_owned());
         }
-        let connected = self.coordinator.signers().iter().filter(|signer| signer.size.is_some()).count();
+        let connected = self
+            .coordinator
+            .signers()
+            .iter()
+            .filter(|signer| signer.size.is_some())
+            .count();
         let needed = authority.quorum.q.max(authority.quorum.t);
         if connected < needed {
-            return Err(format!("{connected} of the {needed} signers needed are connected"));
+            return Err(format!(
+                "{connected} of the {needed} signers needed are connected"
+            ));
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, ServerConfig, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, ServerConfig,
+    SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _},
@@ -26,7 +27,9 @@ pub type Pin = [u8; 32];
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file that is not there, or not PEM.
-    #[error("{path}: {reason}; write a PEM certificate chain (leaf first) and a PKCS#8, SEC1 or PKCS#1 key")]
+    #[error(
+        "{path}: {reason}; write a PEM certificate chain (leaf first) and a PKCS#8, SEC1 or PKCS#1 key"
+    )]
     File {
         /// Which file.
         path: String,
@@ -54,7 +57,10 @@ pub fn read_identity(
     certificate: &Path,
     key: &Path,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
-    let bad = |path: &Path, reason: String| TlsError::File { path: path.display().to_string(), reason };
+    let bad = |path: &Path, reason: String| TlsError::File {
+        path: path.display().to_string(),
+        reason,
+    };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| bad(certificate, error.to_string()))?;
@@ -78,8 +84,9 @@ fn builder(
 /// [`TlsError`].
 pub fn https(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let (chain, key) = read_identity(certificate, key)?;
-    let mut config =
-        builder(Arc::new(aws_lc_rs::default_provider()))?.with_no_client_auth().with_single_cert(chain, key)?;
+    let mut config = builder(Arc::new(aws_lc_rs::default_provider()))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
@@ -96,8 +103,13 @@ pub fn coordinator(
     pins: Pins,
 ) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Arc::new(PinnedClients { pins, provider: provider.clone() });
-    let mut config = builder(provider)?.with_client_cert_verifier(verifier).with_single_cert(chain, key)?;
+    let verifier = Arc::new(PinnedClients {
+        pins,
+        provider: provider.clone(),
+    });
+    let mut config = builder(provider)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
@@ -114,18 +126,26 @@ pub struct Pins(Arc<RwLock<Option<Vec<Pin>>>>);
 impl Pins {
     /// Replaces them.
     pub fn set(&self, pins: Vec<Pin>) {
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(pins);
+        *self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(pins);
     }
 
     /// Whether this key may connect.
     pub fn admits(&self, pin: &Pin) -> bool {
-        let pins = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let pins = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         pins.as_ref().is_none_or(|pins| pins.contains(pin))
     }
 }
 
 #[derive(Error)]
-#[error("no signer in the authority has the key {0}: log an authority that names it, or correct the signer's keys")]
+#[error(
+    "no signer in the authority has the key {0}: log an authority that names it, or correct the signer's keys"
+)]
 struct UnknownSigner(String);
 
 /// rustls writes the reason of a refusal by `Debug` alone.
@@ -157,7 +177,9 @@ impl ClientCertVerifier for PinnedClients {
             return Ok(ClientCertVerified::assertion());
         }
         let reason = UnknownSigner(data_encoding::HEXLOWER.encode(&pin));
-        Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(reason)))))
+        Err(Error::InvalidCertificate(CertificateError::Other(
+            OtherError(Arc::new(reason)),
+        )))
     }
 
     fn verify_tls12_signature(
@@ -175,11 +197,18 @@ impl ClientCertVerifier for PinnedClients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -190,13 +219,23 @@ mod tests {
     #[test]
     fn only_the_authority_s_keys_are_let_in_once_there_is_one() {
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let certificate = rcgen::CertificateParams::default()
+            .self_signed(&key)
+            .unwrap();
         let pins = Pins::default();
-        let verifier = PinnedClients { pins: pins.clone(), provider: Arc::new(aws_lc_rs::default_provider()) };
+        let verifier = PinnedClients {
+            pins: pins.clone(),
+            provider: Arc::new(aws_lc_rs::default_provider()),
+        };
         let verify = || verifier.verify_client_cert(certificate.der(), &[], UnixTime::now());
         assert!(verify().is_ok());
         pins.set(vec![[7; 32]]);
-        assert!(verify().unwrap_err().to_string().contains("no signer in the authority"));
+        assert!(
+            verify()
+                .unwrap_err()
+                .to_string()
+                .contains("no signer in the authority")
+        );
         pins.set(vec![[7; 32], pin(certificate.der()).unwrap()]);
         assert!(verify().is_ok());
     }

@@ -29,7 +29,9 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// Nobody listens.
-    #[error("cannot reach the service at {socket}: {reason}; is it running, and may you open its socket?")]
+    #[error(
+        "cannot reach the service at {socket}: {reason}; is it running, and may you open its socket?"
+    )]
     Unreachable {
         /// The socket.
         socket: String,
@@ -40,7 +42,9 @@ pub enum AdminError {
     #[error("{0}")]
     Refused(String),
     /// The answer is not one.
-    #[error("the service's answer is not understood: {0}; are program and service of the same version?")]
+    #[error(
+        "the service's answer is not understood: {0}; are program and service of the same version?"
+    )]
     Answer(String),
     /// It took too long.
     #[error("the service did not answer within {} s; see its log", PATIENCE.as_secs())]
@@ -50,7 +54,9 @@ pub enum AdminError {
 impl Client {
     /// A client of the socket at this path.
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+        Self {
+            socket: socket.to_owned(),
+        }
     }
 
     /// How the CA stands.
@@ -103,19 +109,34 @@ impl Client {
         Ok(epoch.number)
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: &[u8]) -> Result<T, AdminError> {
-        tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await.map_err(|_| AdminError::Slow)?
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &[u8],
+    ) -> Result<T, AdminError> {
+        tokio::time::timeout(PATIENCE, self.exchange(method, path, body))
+            .await
+            .map_err(|_| AdminError::Slow)?
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, method: Method, path: &str, body: &[u8]) -> Result<T, AdminError> {
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &[u8],
+    ) -> Result<T, AdminError> {
         let unreachable = |reason: &dyn std::fmt::Display| AdminError::Unreachable {
             socket: self.socket.display().to_string(),
             reason: reason.to_string(),
         };
         let answer = |reason: &dyn std::fmt::Display| AdminError::Answer(reason.to_string());
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| unreachable(&error))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| unreachable(&error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(&error))?;
         let driver = tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
@@ -123,9 +144,14 @@ impl Client {
             .header("host", "localhost")
             .body(Body::from(body.to_vec()))
             .map_err(|error| answer(&error))?;
-        let response = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| unreachable(&error))?;
         let status = response.status();
-        let bytes = to_bytes(Body::new(response.into_body()), LONGEST_ANSWER).await.map_err(|error| answer(&error))?;
+        let bytes = to_bytes(Body::new(response.into_body()), LONGEST_ANSWER)
+            .await
+            .map_err(|error| answer(&error))?;
         driver.abort();
         if status != StatusCode::OK {
             return Err(match serde_json::from_slice::<Refusal>(&bytes) {

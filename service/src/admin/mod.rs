@@ -6,5 +6,5 @@ mod server;
 mod wire;
 
 pub use client::{AdminError, Client};
-pub use wire::{CaKeyStatus, SignerStatus, Status};
 pub(crate) use server::{bind, serve};
+pub use wire::{CaKeyStatus, SignerStatus, Status};

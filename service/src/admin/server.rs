@@ -2,8 +2,7 @@
 //! it: whoever may open it, that is its owner (mode 600).
 
 use std::{
-    fs,
-    io,
+    fs, io,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -77,13 +76,22 @@ fn failed(detail: impl std::fmt::Display) -> Failure {
 /// If another process listens on it, or the folder cannot be written.
 pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        let text = format!("another service listens on {}; stop it first", path.display());
+        let text = format!(
+            "another service listens on {}; stop it first",
+            path.display()
+        );
         return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
     }
     // Made where nobody else may enter and moved when its mode is set, so that it is never open to others.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let hidden = folder.join(format!(".admin-{}", std::process::id()));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&hidden)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&hidden)?;
     let made = hidden.join("s");
     let _ = fs::remove_file(&made);
     let result = UnixListener::bind(&made).and_then(|listener| {
@@ -96,8 +104,17 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves the admin socket until `shutdown`.
-pub(crate) async fn serve(listener: UnixListener, state: Arc<State>, epochs: Epochs, shutdown: CancellationToken) -> io::Result<()> {
-    let admin = Arc::new(Admin { state, epochs, files: Mutex::default() });
+pub(crate) async fn serve(
+    listener: UnixListener,
+    state: Arc<State>,
+    epochs: Epochs,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let admin = Arc::new(Admin {
+        state,
+        epochs,
+        files: Mutex::default(),
+    });
     let router = Router::new()
         .route(wire::STATUS, get(status))
         .route(wire::FILES, post(log_file))
@@ -107,7 +124,9 @@ pub(crate) async fn serve(listener: UnixListener, state: Arc<State>, epochs: Epo
         .route(wire::EPOCHS, post(publish_epoch))
         .layer(DefaultBodyLimit::max(MAX_OBJECT_BYTES as usize))
         .with_state(admin);
-    axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.cancelled().await }).await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move { shutdown.cancelled().await })
+        .await
 }
 
 async fn status(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<Status>, Failure> {
@@ -122,22 +141,43 @@ fn read_status(admin: &Admin) -> Status {
     let certificates = state.ca_certificates();
     let ledger = state.ledger();
     let authority = ledger.authority_file().filter(|file| file.index < size);
-    let ca_keys = authority.map(|file| file.body.ca_keys.clone()).unwrap_or_default();
-    let operations = || ledger.key_operations().filter(|operation| operation.index < size);
-    let newest = ca_keys.last().and_then(|key| certificates.iter().find(|(group_key, _)| *group_key == key.group_key));
+    let ca_keys = authority
+        .map(|file| file.body.ca_keys.clone())
+        .unwrap_or_default();
+    let operations = || {
+        ledger
+            .key_operations()
+            .filter(|operation| operation.index < size)
+    };
+    let newest = ca_keys.last().and_then(|key| {
+        certificates
+            .iter()
+            .find(|(group_key, _)| *group_key == key.group_key)
+    });
     Status {
         authority: authority.map(|file| HEXLOWER.encode(&file.digest)),
-        key_generation_logged: operations().any(|one| matches!(*one.body, KeyOperation::GenerateKey(_))),
-        ca_operation_logged: operations().any(|one| matches!(*one.body, KeyOperation::SignCaCertificate(_))),
+        key_generation_logged: operations()
+            .any(|one| matches!(*one.body, KeyOperation::GenerateKey(_))),
+        ca_operation_logged: operations()
+            .any(|one| matches!(*one.body, KeyOperation::SignCaCertificate(_))),
         ca_certificate: newest.map(|(_, der)| certificate::to_pem(der)),
-        ca_keys: ca_keys.into_iter().map(|key| CaKeyStatus { name: key.name, group_key: key.group_key }).collect(),
+        ca_keys: ca_keys
+            .into_iter()
+            .map(|key| CaKeyStatus {
+                name: key.name,
+                group_key: key.group_key,
+            })
+            .collect(),
         size,
         epoch: ledger.epoch_at(clock::now()).map(|one| one.epoch.number),
         signers: state
             .coordinator
             .signers()
             .into_iter()
-            .map(|signer| SignerStatus { name: signer.name, connected: signer.size.is_some() })
+            .map(|signer| SignerStatus {
+                name: signer.name,
+                connected: signer.size.is_some(),
+            })
             .collect(),
         files: files.iter().map(|digest| HEXLOWER.encode(digest)).collect(),
     }
@@ -147,9 +187,13 @@ fn read_status(admin: &Admin) -> Status {
 fn logged_files(admin: &Admin, size: u64) -> Vec<Digest> {
     let mut files = admin.files.lock().unwrap_or_else(PoisonError::into_inner);
     while files.read < size {
-        let Some(bytes) = admin.state.logs.entry(files.read) else { break };
-        if let Ok(Entry { body: Body::Authority(object) | Body::Parameters(object) | Body::File(object), .. }) =
-            Entry::decode(&bytes)
+        let Some(bytes) = admin.state.logs.entry(files.read) else {
+            break;
+        };
+        if let Ok(Entry {
+            body: Body::Authority(object) | Body::Parameters(object) | Body::File(object),
+            ..
+        }) = Entry::decode(&bytes)
         {
             files.objects.push(object.digest);
         }
@@ -192,14 +236,29 @@ async fn generate_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Fai
     let mut task = {
         let ledger = state.ledger();
         let pending = ledger.pending_generations(clock::now());
-        let Some((logged, generate)) = pending.first().filter(|(logged, _)| logged.index < state.logs.size()) else {
-            return Err(refused("no key generation is logged that was not run yet; log a signed key operation first"));
+        let Some((logged, generate)) = pending
+            .first()
+            .filter(|(logged, _)| logged.index < state.logs.size())
+        else {
+            return Err(refused(
+                "no key generation is logged that was not run yet; log a signed key operation first",
+            ));
         };
-        let participants = ledger_rulebook::participants(generate).ok_or_else(|| refused("its threshold is out of range"))?;
-        GenerationTask { operation: logged.digest, index: logged.index, proof: Vec::new(), participants }
+        let participants = ledger_rulebook::participants(generate)
+            .ok_or_else(|| refused("its threshold is out of range"))?;
+        GenerationTask {
+            operation: logged.digest,
+            index: logged.index,
+            proof: Vec::new(),
+            participants,
+        }
     };
     task.proof = proof(state, task.index).await?;
-    let agreed = state.coordinator.generate_key(task).await.map_err(refused)?;
+    let agreed = state
+        .coordinator
+        .generate_key(task)
+        .await
+        .map_err(refused)?;
     let note = ledger_rulebook::authority_note(&agreed.text, &agreed.signatures).map_err(failed)?;
     submit_file(state, note).await?;
     Ok(Json(()))
@@ -209,18 +268,29 @@ async fn sign_ca_certificate(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<(
     let state = &admin.state;
     let wanted = {
         let ledger = state.ledger();
-        let authority = ledger.authority().ok_or_else(|| refused("the log has not begun"))?;
+        let authority = ledger
+            .authority()
+            .ok_or_else(|| refused("the log has not begun"))?;
         let has_certificate = |group_key: &[u8; 32]| state.certificates.get(group_key).is_some();
-        let operation = ledger.key_operations().find_map(|logged| match logged.body.as_ref() {
-            KeyOperation::SignCaCertificate(sign) if !has_certificate(&sign.group_key) => Some((logged, sign)),
-            _ => None,
-        });
+        let operation = ledger
+            .key_operations()
+            .find_map(|logged| match logged.body.as_ref() {
+                KeyOperation::SignCaCertificate(sign) if !has_certificate(&sign.group_key) => {
+                    Some((logged, sign))
+                }
+                _ => None,
+            });
         match operation.filter(|(logged, _)| logged.index < state.logs.size()) {
             Some((logged, sign)) => {
-                let tbs = certificate::ca::tbs(sign, &logged.digest, &authority.trust_domain).map_err(refused)?;
+                let tbs = certificate::ca::tbs(sign, &logged.digest, &authority.trust_domain)
+                    .map_err(refused)?;
                 (logged.index, sign.group_key, tbs)
             }
-            None => return Err(refused("no key operation is logged that asks for a CA certificate which is not made yet")),
+            None => {
+                return Err(refused(
+                    "no key operation is logged that asks for a CA certificate which is not made yet",
+                ));
+            }
         }
     };
     let (index, group_key, tbs) = wanted;
@@ -234,14 +304,29 @@ async fn sign_ca_certificate(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<(
         deadline: clock::now().saturating_add(CA_PATIENCE),
     };
     let (reply, answer) = oneshot::channel();
-    state.coordinator.orders().send(sequencer::Command::Sign { task, reply }).await.map_err(failed)?;
+    state
+        .coordinator
+        .orders()
+        .send(sequencer::Command::Sign { task, reply })
+        .await
+        .map_err(failed)?;
     let signature = match answer.await.map_err(failed)? {
         Signing::Signed(signature) => signature,
-        Signing::Refused { reason } => return Err(refused(format!("the signers refuse to sign: {reason}"))),
-        Signing::Lapsed => return Err(refused(format!("too few signers were there within {CA_PATIENCE} s; start them, then ask again"))),
+        Signing::Refused { reason } => {
+            return Err(refused(format!("the signers refuse to sign: {reason}")));
+        }
+        Signing::Lapsed => {
+            return Err(refused(format!(
+                "too few signers were there within {CA_PATIENCE} s; start them, then ask again"
+            )));
+        }
     };
     let der = certificate::assemble(&tbs, &signature).map_err(failed)?;
-    state.certificates.put(group_key, der).await.map_err(failed)?;
+    state
+        .certificates
+        .put(group_key, der)
+        .await
+        .map_err(failed)?;
     Ok(Json(()))
 }
 
@@ -266,10 +351,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.socket");
         let listener = bind(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(listener);
         bind(&path).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "something was left behind"
+        );
     }
 }

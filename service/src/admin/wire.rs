@@ -64,7 +64,10 @@ pub struct SignerStatus {
 impl Status {
     /// How many signers have dialled in.
     pub fn signers_connected(&self) -> usize {
-        self.signers.iter().filter(|signer| signer.connected).count()
+        self.signers
+            .iter()
+            .filter(|signer| signer.connected)
+            .count()
     }
 }
 

@@ -63,7 +63,9 @@ impl Archive for Records {
             return None;
         }
         let signed = self.logs.prefix(size, &self.log_key);
-        signed.map_err(|error| error!(%error, size, "a prefix of the log could not be signed")).ok()
+        signed
+            .map_err(|error| error!(%error, size, "a prefix of the log could not be signed"))
+            .ok()
     }
 }
 
@@ -128,8 +130,15 @@ impl Actor {
         shutdown: CancellationToken,
     ) {
         loop {
-            let deadline = self.coordinator.as_ref().and_then(Coordinator::next_deadline);
-            let wait = deadline.map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(clock::now_milliseconds()))).min(IDLE);
+            let deadline = self
+                .coordinator
+                .as_ref()
+                .and_then(Coordinator::next_deadline);
+            let wait = deadline
+                .map_or(IDLE, |at| {
+                    Duration::from_millis(at.saturating_sub(clock::now_milliseconds()))
+                })
+                .min(IDLE);
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 Some(order) = orders.recv() => self.obey(order),
@@ -152,21 +161,37 @@ impl Actor {
 
     /// Runs the state machine once and carries out what it says.
     fn drive(&mut self, step: impl FnOnce(&mut Coordinator, u64, &Records) -> CoordinatorOutput) {
-        let Some(coordinator) = &mut self.coordinator else { return };
+        let Some(coordinator) = &mut self.coordinator else {
+            return;
+        };
         let output = step(coordinator, clock::now_milliseconds(), &self.records);
         for (name, message) in output.send {
-            let Some(stream) = self.current.get(&name) else { continue };
+            let Some(stream) = self.current.get(&name) else {
+                continue;
+            };
             match message.encode() {
                 Ok(frame) => {
-                    if !self.streams.get(stream).is_some_and(|stream| stream.outbox.send(frame)) {
-                        warn!(signer = name, "a signer does not read; its stream is closed");
+                    if !self
+                        .streams
+                        .get(stream)
+                        .is_some_and(|stream| stream.outbox.send(frame))
+                    {
+                        warn!(
+                            signer = name,
+                            "a signer does not read; its stream is closed"
+                        );
                         self.streams.remove(stream);
                     }
                 }
-                Err(problem) => error!(signer = name, %problem, "a message of ours is too long to be sent"),
+                Err(problem) => {
+                    error!(signer = name, %problem, "a message of ours is too long to be sent")
+                }
             }
         }
-        output.events.into_iter().for_each(|event| self.answer(event));
+        output
+            .events
+            .into_iter()
+            .for_each(|event| self.answer(event));
     }
 
     fn obey(&mut self, order: sequencer::Command) {
@@ -181,30 +206,51 @@ impl Actor {
     /// Takes signers, quorum and keys from the ledger, if its authority is another than before.
     fn refresh_members(&mut self) {
         let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(file) = ledger.authority_file() else { return };
+        let Some(file) = ledger.authority_file() else {
+            return;
+        };
         if self.authority == Some(file.digest) {
             return;
         }
-        let Some(membership) = ledger_rulebook::membership(&ledger) else { return };
+        let Some(membership) = ledger_rulebook::membership(&ledger) else {
+            return;
+        };
         self.authority = Some(file.digest);
-        self.pins = file.body.signers.iter().map(|signer| (signer.tls, signer.name.clone())).collect();
+        self.pins = file
+            .body
+            .signers
+            .iter()
+            .map(|signer| (signer.tls, signer.name.clone()))
+            .collect();
         drop(ledger);
-        self.admitted.set(self.pins.iter().map(|(pin, _)| *pin).collect());
+        self.admitted
+            .set(self.pins.iter().map(|(pin, _)| *pin).collect());
         match &mut self.coordinator {
             Some(coordinator) => coordinator.set_membership(membership),
             None => self.coordinator = Some(Coordinator::new(membership, Patience::default())),
         }
         // Those whose key is not named any more go; those who waited for it to be named begin.
         let pins = &self.pins;
-        self.streams.retain(|_, stream| pins.iter().any(|(pin, _)| *pin == stream.pin));
-        let waiting: Vec<u64> =
-            self.streams.iter().filter(|(_, stream)| stream.name.is_none()).map(|(number, _)| *number).collect();
-        waiting.into_iter().for_each(|number| self.introduce(number));
+        self.streams
+            .retain(|_, stream| pins.iter().any(|(pin, _)| *pin == stream.pin));
+        let waiting: Vec<u64> = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.name.is_none())
+            .map(|(number, _)| *number)
+            .collect();
+        waiting
+            .into_iter()
+            .for_each(|number| self.introduce(number));
     }
 
     /// A newer head takes the place of the one that is proposed; whoever waited for that sees its channel closed.
     fn cosign(&mut self, signed: SignedCheckpoint, reply: oneshot::Sender<Cosigning>) {
-        self.proposed = Some(Proposed { head: signed.checkpoint().head(), reply, refusals: Vec::new() });
+        self.proposed = Some(Proposed {
+            head: signed.checkpoint().head(),
+            reply,
+            refusals: Vec::new(),
+        });
         self.drive(|coordinator, now, records| coordinator.propose(now, records, signed));
     }
 
@@ -225,19 +271,38 @@ impl Actor {
 
     fn stream(&mut self, event: streams::Event) {
         match event {
-            streams::Event::Opened { stream, pin, outbox } => {
-                self.streams.insert(stream, Stream { pin, outbox, name: None });
+            streams::Event::Opened {
+                stream,
+                pin,
+                outbox,
+            } => {
+                self.streams.insert(
+                    stream,
+                    Stream {
+                        pin,
+                        outbox,
+                        name: None,
+                    },
+                );
                 self.introduce(stream);
             }
             streams::Event::Frame { stream, message } => {
-                let Some(name) = self.streams.get(&stream).and_then(|stream| stream.name.clone()) else { return };
+                let Some(name) = self
+                    .streams
+                    .get(&stream)
+                    .and_then(|stream| stream.name.clone())
+                else {
+                    return;
+                };
                 // What an old stream of this signer still says belongs to a connection that is over.
                 if self.current.get(&name) != Some(&stream) {
                     return;
                 }
                 match ToCoordinator::decode(&message) {
                     Ok(message) => {
-                        self.drive(|coordinator, now, records| coordinator.handle(now, &mut OsRng, records, &name, message));
+                        self.drive(|coordinator, now, records| {
+                            coordinator.handle(now, &mut OsRng, records, &name, message)
+                        });
                     }
                     Err(problem) => {
                         warn!(signer = name, %problem, "a signer sent what cannot be read; its stream is closed");
@@ -248,8 +313,12 @@ impl Actor {
             streams::Event::Closed { stream } => {
                 let Some(name) = self.streams.remove(&stream).and_then(|stream| stream.name) else {
                     // Removed by us before; the state machine may still count on it.
-                    let gone: Vec<_> =
-                        self.current.iter().filter(|(_, number)| **number == stream).map(|(name, _)| name.clone()).collect();
+                    let gone: Vec<_> = self
+                        .current
+                        .iter()
+                        .filter(|(_, number)| **number == stream)
+                        .map(|(name, _)| name.clone())
+                        .collect();
                     gone.into_iter().for_each(|name| self.gone(&name));
                     return;
                 };
@@ -271,7 +340,9 @@ impl Actor {
         if self.coordinator.is_none() {
             return;
         }
-        let Some(stream) = self.streams.get_mut(&number) else { return };
+        let Some(stream) = self.streams.get_mut(&number) else {
+            return;
+        };
         let Some((_, name)) = self.pins.iter().find(|(pin, _)| *pin == stream.pin) else {
             // The authority changed between the handshake and now.
             self.streams.remove(&number);
@@ -291,66 +362,137 @@ impl Actor {
     fn answer(&mut self, event: Event) {
         match event {
             Event::Quorum(cosigned) => {
-                if let Some(proposed) = self.proposed.take_if(|proposed| proposed.head == cosigned.head()) {
+                if let Some(proposed) = self
+                    .proposed
+                    .take_if(|proposed| proposed.head == cosigned.head())
+                {
                     let _ = proposed.reply.send(Cosigning::Cosigned(cosigned));
                 }
             }
-            Event::QuorumMissing { size, have, .. } => warn!(size, have = have.join(", "), "a head waits for its quorum"),
-            Event::HeadRefused { node, size, code, reason } => {
-                warn!(signer = node, size, ?code, reason, "a signer refuses a head");
-                if let Some(proposed) = self.proposed.as_mut().filter(|proposed| proposed.head.size == size) {
+            Event::QuorumMissing { size, have, .. } => {
+                warn!(size, have = have.join(", "), "a head waits for its quorum")
+            }
+            Event::HeadRefused {
+                node,
+                size,
+                code,
+                reason,
+            } => {
+                warn!(
+                    signer = node,
+                    size,
+                    ?code,
+                    reason,
+                    "a signer refuses a head"
+                );
+                if let Some(proposed) = self
+                    .proposed
+                    .as_mut()
+                    .filter(|proposed| proposed.head.size == size)
+                {
                     proposed.refusals.push(format!("{node}: {reason}"));
                 }
             }
             Event::HeadImpossible { size } => {
-                error!(size, "so many signers refuse this head that it will never have its quorum");
-                if let Some(proposed) = self.proposed.take_if(|proposed| proposed.head.size == size) {
-                    let _ = proposed.reply.send(Cosigning::Impossible { reason: proposed.refusals.join("; ") });
+                error!(
+                    size,
+                    "so many signers refuse this head that it will never have its quorum"
+                );
+                if let Some(proposed) = self.proposed.take_if(|proposed| proposed.head.size == size)
+                {
+                    let _ = proposed.reply.send(Cosigning::Impossible {
+                        reason: proposed.refusals.join("; "),
+                    });
                 }
                 if let Some(coordinator) = &mut self.coordinator {
                     coordinator.retract();
                 }
             }
             Event::Signed { task, signature } => self.signed(task, &Signing::Signed(signature)),
-            Event::SignersMissing { task, available, needed, .. } => {
-                warn!(index = task, available, needed, "a certificate waits for signers");
+            Event::SignersMissing {
+                task,
+                available,
+                needed,
+                ..
+            } => {
+                warn!(
+                    index = task,
+                    available, needed, "a certificate waits for signers"
+                );
             }
             Event::SignRefused { task, code, reason } => {
                 warn!(index = task, ?code, reason, "the signers refuse to sign");
                 self.signed(task, &Signing::Refused { reason });
             }
             Event::Lapsed { task } => self.signed(task, &Signing::Lapsed),
-            Event::Culprit { node, what } => error!(signer = node, what, "a signer did what no honest signer does"),
-            Event::KeyAgreed { group_key, text, signatures, .. } => {
-                self.generated(&Ok(AgreedKey { group_key, text, signatures }));
+            Event::Culprit { node, what } => error!(
+                signer = node,
+                what, "a signer did what no honest signer does"
+            ),
+            Event::KeyAgreed {
+                group_key,
+                text,
+                signatures,
+                ..
+            } => {
+                self.generated(&Ok(AgreedKey {
+                    group_key,
+                    text,
+                    signatures,
+                }));
             }
-            Event::GenerationWaits { missing, .. } => self.generated(&Err(GenerationError::Waits(missing))),
-            Event::GenerationFailed { node, code, reason, .. } => {
+            Event::GenerationWaits { missing, .. } => {
+                self.generated(&Err(GenerationError::Waits(missing)))
+            }
+            Event::GenerationFailed {
+                node, code, reason, ..
+            } => {
                 warn!(signer = node, ?code, reason, "key generation failed");
                 self.generated(&Err(GenerationError::Failed { node, reason }));
             }
-            Event::Refused { node, subject, code, reason } => {
-                debug!(signer = node, ?subject, ?code, reason, "a signer refuses what is no longer under way");
+            Event::Refused {
+                node,
+                subject,
+                code,
+                reason,
+            } => {
+                debug!(
+                    signer = node,
+                    ?subject,
+                    ?code,
+                    reason,
+                    "a signer refuses what is no longer under way"
+                );
             }
         }
     }
 
     fn signed(&mut self, number: u64, signing: &Signing) {
         let waiting = self.signing.remove(&number).unwrap_or_default();
-        waiting.into_iter().for_each(|reply| drop(reply.send(signing.clone())));
+        waiting
+            .into_iter()
+            .for_each(|reply| drop(reply.send(signing.clone())));
     }
 
     fn generated(&mut self, result: &Result<AgreedKey, GenerationError>) {
-        self.generating.drain(..).for_each(|reply| drop(reply.send(result.clone())));
+        self.generating
+            .drain(..)
+            .for_each(|reply| drop(reply.send(result.clone())));
     }
 
     fn publish_status(&self) {
-        let Some(coordinator) = &self.coordinator else { return };
+        let Some(coordinator) = &self.coordinator else {
+            return;
+        };
         let sizes: BTreeMap<&str, u64> = coordinator.connected_nodes().collect();
-        let signers = coordinator.membership().signers.iter().map(|signer| SignerStatus {
-            name: signer.name.clone(),
-            size: sizes.get(signer.name.as_str()).copied(),
-        });
+        let signers = coordinator
+            .membership()
+            .signers
+            .iter()
+            .map(|signer| SignerStatus {
+                name: signer.name.clone(),
+                size: sizes.get(signer.name.as_str()).copied(),
+            });
         let signers: Vec<_> = signers.collect();
         self.status.send_if_modified(|before| {
             let changed = *before != signers;

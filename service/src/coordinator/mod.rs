@@ -53,7 +53,11 @@ pub enum GenerationError {
 }
 
 fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// A key that all participants agreed on, and the authority file that says so.
@@ -79,7 +83,10 @@ pub struct SignerStatus {
 /// What the actor is told beside the sequencer's commands.
 pub(crate) enum Command {
     /// Have a key made.
-    Generate(Box<GenerationTask>, oneshot::Sender<Result<AgreedKey, GenerationError>>),
+    Generate(
+        Box<GenerationTask>,
+        oneshot::Sender<Result<AgreedKey, GenerationError>>,
+    ),
     /// Something happened on a signer's stream.
     Stream(streams::Event),
 }
@@ -113,17 +120,32 @@ impl CoordinatorHandle {
     /// # Errors
     /// [`TlsError`] if the identity is refused.
     pub fn start(parts: Parts, shutdown: CancellationToken) -> Result<Self, TlsError> {
-        let Parts { listener, identity, logs, log_key, ledger } = parts;
+        let Parts {
+            listener,
+            identity,
+            logs,
+            log_key,
+            ledger,
+        } = parts;
         let pins = Pins::default();
         let config = tls::coordinator(vec![identity.0], identity.1, pins.clone())?;
         // Unbounded, but each sender is bounded: a stream by its window, a caller by waiting for its answer.
         let (commands, inbox) = mpsc::unbounded_channel();
         let (orders, ordered) = mpsc::channel(QUEUE);
         let (publish, status) = watch::channel(Vec::new());
-        tokio::spawn(streams::serve(listener, config, commands.clone(), shutdown.clone()));
+        tokio::spawn(streams::serve(
+            listener,
+            config,
+            commands.clone(),
+            shutdown.clone(),
+        ));
         let actor = actor::Actor::new(actor::Records::new(logs, log_key), ledger, pins, publish);
         tokio::spawn(actor.run(inbox, ordered, shutdown));
-        Ok(Self { commands, orders, status })
+        Ok(Self {
+            commands,
+            orders,
+            status,
+        })
     }
 
     /// Where the sequencer sends what it wants cosigned and signed.
@@ -137,7 +159,9 @@ impl CoordinatorHandle {
     /// [`GenerationError`].
     pub async fn generate_key(&self, task: GenerationTask) -> Result<AgreedKey, GenerationError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Generate(Box::new(task), reply)).map_err(|_| GenerationError::Stopped)?;
+        self.commands
+            .send(Command::Generate(Box::new(task), reply))
+            .map_err(|_| GenerationError::Stopped)?;
         match tokio::time::timeout(GENERATION_PATIENCE, answer).await {
             Ok(answer) => answer.unwrap_or(Err(GenerationError::Stopped)),
             Err(_) => Err(GenerationError::Slow),

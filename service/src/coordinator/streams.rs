@@ -103,8 +103,17 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) {
     let (accepted, incoming) = mpsc::channel::<io::Result<Connection>>(16);
-    tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), accepted, shutdown.clone()));
-    let endpoint = Endpoint { commands, streams: Arc::default(), shutdown: shutdown.clone() };
+    tokio::spawn(accept(
+        listener,
+        TlsAcceptor::from(Arc::new(config)),
+        accepted,
+        shutdown.clone(),
+    ));
+    let endpoint = Endpoint {
+        commands,
+        streams: Arc::default(),
+        shutdown: shutdown.clone(),
+    };
     // Room for the protobuf framing around the longest message.
     let service = CoordinatorServer::new(endpoint).max_decoding_message_size(MAX_FRAME + 64);
     let served = Server::builder()
@@ -149,7 +158,13 @@ async fn accept(
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     if let Some(pin) = peer_pin(&stream) {
-                        let _ = accepted.send(Ok(Connection { stream, pin, _place: place })).await;
+                        let _ = accepted
+                            .send(Ok(Connection {
+                                stream,
+                                pin,
+                                _place: place,
+                            }))
+                            .await;
                     }
                 }
                 Ok(Err(error)) => warn!(%peer, %error, "a signer's connection was refused"),
@@ -195,7 +210,11 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: StdPin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: StdPin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         StdPin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -203,7 +222,10 @@ impl AsyncWrite for Connection {
         StdPin::new(&mut self.stream).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: StdPin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(
+        mut self: StdPin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         StdPin::new(&mut self.stream).poll_shutdown(context)
     }
 }
@@ -218,17 +240,35 @@ struct Endpoint {
 impl Coordinator for Endpoint {
     type ConnectStream = ReceiverStream<Result<Frame, Status>>;
 
-    async fn connect(&self, request: Request<Streaming<Frame>>) -> Result<Response<Self::ConnectStream>, Status> {
+    async fn connect(
+        &self,
+        request: Request<Streaming<Frame>>,
+    ) -> Result<Response<Self::ConnectStream>, Status> {
         let Some(Peer(pin)) = request.extensions().get::<Peer>().copied() else {
             return Err(Status::unauthenticated("no client certificate"));
         };
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         let (frames, receiver) = mpsc::channel(QUEUE);
         let closed = self.shutdown.child_token();
-        let outbox = Outbox { frames: frames.clone(), _open: CancellationGuard(closed.clone()) };
-        let opened = Event::Opened { stream, pin, outbox };
-        self.commands.send(Command::Stream(opened)).map_err(|_| Status::unavailable("the service is stopping"))?;
-        tokio::spawn(read(request.into_inner(), stream, frames, self.commands.clone(), closed));
+        let outbox = Outbox {
+            frames: frames.clone(),
+            _open: CancellationGuard(closed.clone()),
+        };
+        let opened = Event::Opened {
+            stream,
+            pin,
+            outbox,
+        };
+        self.commands
+            .send(Command::Stream(opened))
+            .map_err(|_| Status::unavailable("the service is stopping"))?;
+        tokio::spawn(read(
+            request.into_inner(),
+            stream,
+            frames,
+            self.commands.clone(),
+            closed,
+        ));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
@@ -253,7 +293,10 @@ async fn read(
     let messages = async {
         while let Ok(Ok(Some(frame))) = tokio::time::timeout(SILENCE, incoming.message()).await {
             if !frame.message.is_empty() {
-                let event = Event::Frame { stream, message: frame.message };
+                let event = Event::Frame {
+                    stream,
+                    message: frame.message,
+                };
                 if commands.send(Command::Stream(event)).is_err() {
                     return;
                 }

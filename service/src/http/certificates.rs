@@ -6,8 +6,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State as Shared};
 use bauta_statement::{
     challenge::{Challenge, ChallengeError},
-    entry,
-    field,
+    entry, field,
     file::text,
     presentation::Opening,
     vector::AttributeValue,
@@ -61,15 +60,25 @@ pub(super) struct Answer {
 
 impl From<Issued> for Answer {
     fn from(issued: Issued) -> Self {
-        Self { index: issued.index, certificate_chain: issued.certificate_chain, tlog_proof: issued.tlog_proof }
+        Self {
+            index: issued.index,
+            certificate_chain: issued.certificate_chain,
+            tlog_proof: issued.tlog_proof,
+        }
     }
 }
 
-pub(super) async fn create(Shared(state): Shared<Arc<State>>, body: Body<Asked>) -> Result<Json<Answer>, Problem> {
+pub(super) async fn create(
+    Shared(state): Shared<Arc<State>>,
+    body: Body<Asked>,
+) -> Result<Json<Answer>, Problem> {
     let asked = body.value;
     let challenge = Challenge::decode(&asked.challenge.0)?;
     let now = clock::now();
-    match state.challenge_key.check(&challenge, now, &challenge.policy_digest) {
+    match state
+        .challenge_key
+        .check(&challenge, now, &challenge.policy_digest)
+    {
         Ok(()) => {}
         // A request that was admitted in time may be repeated after its challenge expired.
         Err(error @ ChallengeError::Expired { .. }) => {
@@ -80,7 +89,11 @@ pub(super) async fn create(Shared(state): Shared<Arc<State>>, body: Body<Asked>)
         }
         Err(error) => return Err(error.into()),
     }
-    let openings = asked.openings.into_iter().map(opening).collect::<Result<Vec<_>, _>>()?;
+    let openings = asked
+        .openings
+        .into_iter()
+        .map(opening)
+        .collect::<Result<Vec<_>, _>>()?;
     let key = csr::verify(&asked.csr.0)?;
     let (policy_name, ca_key) = {
         let ledger = state.ledger();
@@ -102,16 +115,30 @@ pub(super) async fn create(Shared(state): Shared<Arc<State>>, body: Body<Asked>)
         key: key.spki().to_vec(),
         presentation: asked.presentation.0,
     };
-    let request = Request { hash: body.sha256, issuance, policy_name, csr: asked.csr.0, openings };
+    let request = Request {
+        hash: body.sha256,
+        issuance,
+        policy_name,
+        csr: asked.csr.0,
+        openings,
+    };
     Ok(Json(state.issuer.clone().issue(request).await?.into()))
 }
 
 fn opening(written: WrittenOpening) -> Result<Opening, Problem> {
-    let blinding = field::from_bytes(&written.blinding)
-        .map_err(|_| Problem::bad_request("openings-malformed", "an opening's blinding is no canonical field element"))?;
+    let blinding = field::from_bytes(&written.blinding).map_err(|_| {
+        Problem::bad_request(
+            "openings-malformed",
+            "an opening's blinding is no canonical field element",
+        )
+    })?;
     let value = match written.value {
         WrittenValue::Integer(value) => AttributeValue::Integer(value),
         WrittenValue::Text(text) => AttributeValue::Text(text),
     };
-    Ok(Opening { slot: written.slot, value, blinding })
+    Ok(Opening {
+        slot: written.slot,
+        value,
+        blinding,
+    })
 }

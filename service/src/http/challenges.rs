@@ -28,18 +28,28 @@ pub(super) struct Given {
     epoch: u64,
 }
 
-pub(super) async fn create(Shared(state): Shared<Arc<State>>, body: Body<Wanted>) -> Result<Json<Given>, Problem> {
+pub(super) async fn create(
+    Shared(state): Shared<Arc<State>>,
+    body: Body<Wanted>,
+) -> Result<Json<Given>, Problem> {
     let name = body.value.policy;
     let now = clock::now();
     let (policy_digest, epoch) = {
         let ledger = state.ledger();
-        let found = is_name(&name).then(|| ledger.policy_at(&name, now)).flatten();
+        let found = is_name(&name)
+            .then(|| ledger.policy_at(&name, now))
+            .flatten();
         match found {
             Some((epoch, policy)) => (policy.digest, epoch.epoch.number),
             None => return Err(unknown_policy(&name, ledger.epoch_at(now).is_some())),
         }
     };
-    let challenge = state.challenge_key.issue(&mut OsRng, now, state.config.challenge_seconds, policy_digest);
+    let challenge = state.challenge_key.issue(
+        &mut OsRng,
+        now,
+        state.config.challenge_seconds,
+        policy_digest,
+    );
     Ok(Json(Given {
         challenge: BASE64.encode(&challenge.encode()),
         nonce: HEXLOWER.encode(&challenge.nonce),
@@ -53,9 +63,15 @@ pub(super) async fn create(Shared(state): Shared<Arc<State>>, body: Body<Wanted>
 /// The policy is not in force: unknown, superseded, expired, or there is no epoch.
 pub(super) fn unknown_policy(name: &str, epoch: bool) -> Problem {
     if !epoch {
-        return Problem::unavailable("no-epoch", "no epoch is in force yet; try again in a minute", 60);
+        return Problem::unavailable(
+            "no-epoch",
+            "no epoch is in force yet; try again in a minute",
+            60,
+        );
     }
     let shown: String = name.chars().take(64).filter(|c| !c.is_control()).collect();
-    let detail = format!("no policy named {shown:?} is in force in this epoch; GET /v1/policies lists those that are");
+    let detail = format!(
+        "no policy named {shown:?} is in force in this epoch; GET /v1/policies lists those that are"
+    );
     Problem::new(StatusCode::NOT_FOUND, "unknown-policy", detail)
 }

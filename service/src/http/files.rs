@@ -13,7 +13,8 @@ use bauta_statement::file::text::parse_hex;
 use super::problem::Problem;
 use crate::State;
 
-const IMMUTABLE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=31536000, immutable");
+const IMMUTABLE: (header::HeaderName, &str) =
+    (header::CACHE_CONTROL, "public, max-age=31536000, immutable");
 const BYTES: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/octet-stream");
 const TEXT: (header::HeaderName, &str) = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
 
@@ -31,10 +32,15 @@ pub(super) async fn log_policy(Shared(state): Shared<Arc<State>>) -> Result<Resp
     }
 }
 
-pub(super) async fn tile(Shared(state): Shared<Arc<State>>, Path(path): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn tile(
+    Shared(state): Shared<Arc<State>>,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
     let path = format!("tile/{path}");
     // Only names that a tile can have reach the folder; the log store checks that.
-    let found = tokio::task::spawn_blocking(move || state.logs.file(&path)).await.map_err(|error| Problem::internal(&error))?;
+    let found = tokio::task::spawn_blocking(move || state.logs.file(&path))
+        .await
+        .map_err(|error| Problem::internal(&error))?;
     match found {
         Ok(Some(bytes)) => Ok(([BYTES, IMMUTABLE], bytes).into_response()),
         Ok(None) => Err(Problem::not_found("there is no such tile")),
@@ -42,14 +48,21 @@ pub(super) async fn tile(Shared(state): Shared<Arc<State>>, Path(path): Path<Str
     }
 }
 
-pub(super) async fn object(Shared(state): Shared<Arc<State>>, Path(digest): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn object(
+    Shared(state): Shared<Arc<State>>,
+    Path(digest): Path<String>,
+) -> Result<Response, Problem> {
     let found = match parse_hex(&digest) {
-        Ok(digest) => tokio::task::spawn_blocking(move || state.logs.object(&digest)).await.map_err(|error| Problem::internal(&error))?,
+        Ok(digest) => tokio::task::spawn_blocking(move || state.logs.object(&digest))
+            .await
+            .map_err(|error| Problem::internal(&error))?,
         Err(_) => None,
     };
     match found {
         Some(bytes) => Ok(([BYTES, IMMUTABLE], bytes).into_response()),
-        None => Err(Problem::not_found("there is no such object; objects are named by their SHA-256 in lower-case hexadecimal")),
+        None => Err(Problem::not_found(
+            "there is no such object; objects are named by their SHA-256 in lower-case hexadecimal",
+        )),
     }
 }
 
@@ -60,6 +73,8 @@ pub(super) async fn healthy() -> &'static str {
 
 /// Certificates can be issued: an epoch is in force, and a quorum of signers is connected.
 pub(super) async fn ready(Shared(state): Shared<Arc<State>>) -> Result<&'static str, Problem> {
-    state.ready().map_err(|reason| Problem::unavailable("not-ready", reason, 5))?;
+    state
+        .ready()
+        .map_err(|reason| Problem::unavailable("not-ready", reason, 5))?;
     Ok("ready\n")
 }

@@ -45,10 +45,17 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/objects/{digest}", get(files::object))
         .route("/healthz", get(files::healthy))
         .route("/readyz", get(files::ready))
-        .fallback(async || Problem::not_found("there is nothing under this address; the API's paths are in docs/api.md"))
+        .fallback(async || {
+            Problem::not_found(
+                "there is nothing under this address; the API's paths are in docs/api.md",
+            )
+        })
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            PATIENCE,
+        ))
         .layer(middleware::map_response(timed_out_is_a_problem))
         .layer(middleware::from_fn(never_cached))
         .with_state(state)
@@ -56,7 +63,9 @@ pub fn router(state: Arc<State>) -> Router {
 
 /// What the time-out layer answers has no body yet.
 async fn timed_out_is_a_problem(response: Response) -> Response {
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE && !response.headers().contains_key(header::CONTENT_TYPE) {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE
+        && !response.headers().contains_key(header::CONTENT_TYPE)
+    {
         return Problem::unavailable("timed-out", "the request took too long", 1).into_response();
     }
     response

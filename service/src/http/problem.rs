@@ -50,17 +50,28 @@ impl Problem {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this address does not take this method")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "this address does not take this method",
+        )
     }
 
     pub(super) fn unavailable(code: &str, detail: impl Into<String>, retry_after: u64) -> Self {
-        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+        }
     }
 
     /// Something of the service's own went wrong; the cause is in its log, not in the answer.
     pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed inside the service");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service failed; try again, and tell its operator")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the service failed; try again, and tell its operator",
+        )
     }
 }
 
@@ -70,7 +81,10 @@ impl IntoResponse for Problem {
         let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
@@ -108,8 +122,12 @@ impl From<InvalidIssuance> for Problem {
         let detail = error.to_string();
         match error {
             // What is right now and was not when the holder began: show again, with the same key.
-            E::Epoch(_) | E::TimeOutsideEpoch { .. } => Self::new(StatusCode::CONFLICT, "epoch-gone", detail),
-            E::TimeBack { .. } | E::ChallengeEarly { .. } => Self::new(StatusCode::CONFLICT, "show-again", detail),
+            E::Epoch(_) | E::TimeOutsideEpoch { .. } => {
+                Self::new(StatusCode::CONFLICT, "epoch-gone", detail)
+            }
+            E::TimeBack { .. } | E::ChallengeEarly { .. } => {
+                Self::new(StatusCode::CONFLICT, "show-again", detail)
+            }
             E::ChallengeExpired { .. } => Self::bad_request("challenge-expired", detail),
             E::UnknownPolicy => Self::new(StatusCode::CONFLICT, "policy-not-in-force", detail),
             E::Retired(_) => Self::new(StatusCode::GONE, "policy-retired", detail),
@@ -117,7 +135,9 @@ impl From<InvalidIssuance> for Problem {
             E::Key(_) | E::KeyType(_) => Self::bad_request("key-refused", detail),
             E::NonceSpent => Self::new(StatusCode::CONFLICT, "nonce-spent", detail),
             E::NullifierSpent => Self::new(StatusCode::CONFLICT, "nullifier-spent", detail),
-            E::Decode(_) | E::Presentation(Refusal::Malformed(_)) => Self::bad_request("presentation-malformed", detail),
+            E::Decode(_) | E::Presentation(Refusal::Malformed(_)) => {
+                Self::bad_request("presentation-malformed", detail)
+            }
             E::Presentation(Refusal::Format(_) | Refusal::FormatUnderScope(_)) => {
                 Self::new(StatusCode::FORBIDDEN, "format-not-accepted", detail)
             }
@@ -138,7 +158,9 @@ impl From<IssueError> for Problem {
             IssueError::NonceSpent => InvalidIssuance::NonceSpent.into(),
             IssueError::NullifierSpent => InvalidIssuance::NullifierSpent.into(),
             IssueError::Lapsed(_) => Self::new(StatusCode::CONFLICT, "lapsed", detail),
-            IssueError::Signers { retry_after } => Self::unavailable("signers-missing", detail, retry_after),
+            IssueError::Signers { retry_after } => {
+                Self::unavailable("signers-missing", detail, retry_after)
+            }
             IssueError::Busy { retry_after } => Self::unavailable("busy", detail, retry_after),
             IssueError::Internal(error) => Self::internal(&error),
         }

@@ -45,20 +45,31 @@ pub(super) async fn policies(Shared(state): Shared<Arc<State>>) -> Json<serde_js
     Json(json!({ "policies": policies }))
 }
 
-pub(super) async fn policy(Shared(state): Shared<Arc<State>>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn policy(
+    Shared(state): Shared<Arc<State>>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
     let object = {
         let ledger = state.ledger();
         let Some((epoch, policy)) = ledger.policy_at(&name, clock::now()) else {
-            return Err(super::challenges::unknown_policy(&name, ledger.epoch_at(clock::now()).is_some()));
+            return Err(super::challenges::unknown_policy(
+                &name,
+                ledger.epoch_at(clock::now()).is_some(),
+            ));
         };
-        epoch.epoch.policy(&policy.digest).map(|in_force| in_force.object)
+        epoch
+            .epoch
+            .policy(&policy.digest)
+            .map(|in_force| in_force.object)
     };
     note(&state, object)
 }
 
 fn note(state: &State, object: Option<Digest>) -> Result<Response, Problem> {
     let Some(bytes) = object.and_then(|digest| state.logs.object(&digest)) else {
-        return Err(Problem::internal(&"a file that the log names is not in its folder"));
+        return Err(Problem::internal(
+            &"a file that the log names is not in its folder",
+        ));
     };
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], bytes).into_response())
 }
@@ -78,7 +89,10 @@ pub(super) async fn epochs(Shared(state): Shared<Arc<State>>) -> Result<Response
     let now = clock::now();
     let (current, next) = {
         let ledger = state.ledger();
-        (ledger.epoch_at(now).cloned(), ledger.epoch_after(now).cloned())
+        (
+            ledger.epoch_at(now).cloned(),
+            ledger.epoch_after(now).cloned(),
+        )
     };
     let read = tokio::task::spawn_blocking(move || -> Result<_, Problem> {
         Ok(json!({ "current": epoch(&state, current)?, "next": epoch(&state, next)? }))
@@ -90,7 +104,9 @@ pub(super) async fn epochs(Shared(state): Shared<Arc<State>>) -> Result<Response
 /// `None` also for an epoch that is not published yet: its head waits for cosignatures.
 fn epoch(state: &State, epoch: Option<Arc<EpochInForce>>) -> Result<Option<Epoch>, Problem> {
     let Some(epoch) = epoch else { return Ok(None) };
-    let Some((entry, tlog_proof)) = logged(state, epoch.index)? else { return Ok(None) };
+    let Some((entry, tlog_proof)) = logged(state, epoch.index)? else {
+        return Ok(None);
+    };
     Ok(Some(Epoch {
         number: epoch.epoch.number,
         start: format_time(epoch.epoch.start).map_err(|error| Problem::internal(&error))?,
@@ -103,8 +119,14 @@ fn epoch(state: &State, epoch: Option<Arc<EpochInForce>>) -> Result<Option<Epoch
 
 /// Entry (base64) and tlog-proof of an index, if it is published.
 fn logged(state: &State, index: u64) -> Result<Option<(String, String)>, Problem> {
-    let Some(entry) = state.logs.entry(index) else { return Ok(None) };
-    let proof = state.logs.tlog_proof(index, None).map_err(|error| Problem::internal(&error))?.to_bytes();
+    let Some(entry) = state.logs.entry(index) else {
+        return Ok(None);
+    };
+    let proof = state
+        .logs
+        .tlog_proof(index, None)
+        .map_err(|error| Problem::internal(&error))?
+        .to_bytes();
     let proof = String::from_utf8(proof).map_err(|error| Problem::internal(&error))?;
     Ok(Some((BASE64.encode(&entry), proof)))
 }
@@ -123,25 +145,51 @@ pub(super) async fn revocations(
 ) -> Result<Response, Problem> {
     let ledger = state.ledger();
     let Some(epoch) = ledger.epoch(number) else {
-        return Err(Problem::not_found("this epoch is not in force; GET /v1/epochs names the one that is"));
+        return Err(Problem::not_found(
+            "this epoch is not in force; GET /v1/epochs names the one that is",
+        ));
     };
-    let count = usize::try_from(epoch.epoch.revocation_count).map_err(|error| Problem::internal(&error))?;
-    let handles: Vec<String> =
-        ledger.revoked_handles().iter().take(count).skip(from).take(HANDLES_PER_PAGE).map(u64::to_string).collect();
-    Ok(Json(json!({ "epoch": number, "count": count, "from": from, "handles": handles })).into_response())
+    let count =
+        usize::try_from(epoch.epoch.revocation_count).map_err(|error| Problem::internal(&error))?;
+    let handles: Vec<String> = ledger
+        .revoked_handles()
+        .iter()
+        .take(count)
+        .skip(from)
+        .take(HANDLES_PER_PAGE)
+        .map(u64::to_string)
+        .collect();
+    Ok(
+        Json(json!({ "epoch": number, "count": count, "from": from, "handles": handles }))
+            .into_response(),
+    )
 }
 
 pub(super) async fn authority(Shared(state): Shared<Arc<State>>) -> Result<Response, Problem> {
     let found = {
         let ledger = state.ledger();
-        ledger.first_authority_file().cloned().zip(ledger.authority_file().cloned())
+        ledger
+            .first_authority_file()
+            .cloned()
+            .zip(ledger.authority_file().cloned())
     };
     let Some((first, current)) = found else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "no-authority", "the log has not begun"));
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "no-authority",
+            "the log has not begun",
+        ));
     };
-    let item = move |logged_file: bauta_verifier::ledger::Logged<_>, state: &State| -> Result<Option<serde_json::Value>, Problem> {
-        let Some((entry, tlog_proof)) = logged(state, logged_file.index)? else { return Ok(None) };
-        let note = state.logs.object(&logged_file.object.digest).and_then(|note| String::from_utf8(note).ok());
+    let item = move |logged_file: bauta_verifier::ledger::Logged<_>,
+                     state: &State|
+          -> Result<Option<serde_json::Value>, Problem> {
+        let Some((entry, tlog_proof)) = logged(state, logged_file.index)? else {
+            return Ok(None);
+        };
+        let note = state
+            .logs
+            .object(&logged_file.object.digest)
+            .and_then(|note| String::from_utf8(note).ok());
         Ok(Some(json!({
             "index": logged_file.index,
             "entry": entry,
@@ -161,7 +209,11 @@ pub(super) async fn authority(Shared(state): Shared<Arc<State>>) -> Result<Respo
 pub(super) async fn trust_bundle(Shared(state): Shared<Arc<State>>) -> Result<Response, Problem> {
     let certificates = state.ca_certificates();
     if certificates.is_empty() {
-        return Err(Problem::unavailable("ca-not-ready", "the CA has no certificate yet", 60));
+        return Err(Problem::unavailable(
+            "ca-not-ready",
+            "the CA has no certificate yet",
+            60,
+        ));
     }
     let keys: Vec<_> = certificates
         .iter()
@@ -175,5 +227,8 @@ pub(super) async fn trust_bundle(Shared(state): Shared<Arc<State>>) -> Result<Re
             })
         })
         .collect();
-    Ok(Json(json!({ "spiffe_sequence": certificates.len(), "spiffe_refresh_hint": 300, "keys": keys })).into_response())
+    Ok(Json(
+        json!({ "spiffe_sequence": certificates.len(), "spiffe_refresh_hint": 300, "keys": keys }),
+    )
+    .into_response())
 }

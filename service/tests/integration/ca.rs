@@ -8,7 +8,10 @@ use bauta_service::admin::AdminError;
 use super::world::World;
 
 fn checkpoint(folder: &std::path::Path) -> SignedCheckpoint {
-    let note = FolderStorage::read_only(folder).get("checkpoint").unwrap().unwrap();
+    let note = FolderStorage::read_only(folder)
+        .get("checkpoint")
+        .unwrap()
+        .unwrap();
     SignedCheckpoint::parse(&note).unwrap()
 }
 
@@ -21,7 +24,9 @@ async fn a_ca_comes_up_and_lives_on_through_stops() {
     let (status, policy) = world.request("GET", "/log-policy", "").await;
     assert_eq!(status, 200);
     let policy = LogPolicy::parse(policy.as_bytes()).unwrap();
-    let first = policy.check(&checkpoint(&world.path().join("log"))).unwrap();
+    let first = policy
+        .check(&checkpoint(&world.path().join("log")))
+        .unwrap();
     assert_eq!(first.head().size, 1);
     assert!(first.cosigners().len() >= 4);
 
@@ -29,9 +34,17 @@ async fn a_ca_comes_up_and_lives_on_through_stops() {
     let pem = world.make_ca().await;
     let path = world.path().join("ca.pem");
     std::fs::write(&path, &pem).unwrap();
-    let verified = Command::new("openssl").args(["verify", "-x509_strict", "-CAfile"]).arg(&path).arg(&path).output();
+    let verified = Command::new("openssl")
+        .args(["verify", "-x509_strict", "-CAfile"])
+        .arg(&path)
+        .arg(&path)
+        .output();
     match verified {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
         // A machine without openssl still has the check by the group key below.
         Err(error) => eprintln!("openssl is not here: {error}"),
     }
@@ -42,7 +55,10 @@ async fn a_ca_comes_up_and_lives_on_through_stops() {
     // One signer down is what the quorum allows.
     world.stop_signer(2).await;
     let size = client.status().await.unwrap().size;
-    client.submit_file(&world.generation("key-2")).await.unwrap();
+    client
+        .submit_file(&world.generation("key-2"))
+        .await
+        .unwrap();
     assert_eq!(client.status().await.unwrap().size, size + 1);
 
     // Two are not: the head waits, and is published when one is back.
@@ -53,7 +69,10 @@ async fn a_ca_comes_up_and_lives_on_through_stops() {
         async move { client.submit_file(&note).await }
     });
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    assert!(!waiting.is_finished(), "a head was published without its quorum");
+    assert!(
+        !waiting.is_finished(),
+        "a head was published without its quorum"
+    );
     assert_eq!(client.status().await.unwrap().size, size + 1);
     assert_eq!(world.request("GET", "/readyz", "").await.0, 503);
     world.start_signer(3);
@@ -65,20 +84,32 @@ async fn a_ca_comes_up_and_lives_on_through_stops() {
     world.start_service();
     world.until_connected(4).await;
     assert_eq!(client.status().await.unwrap().size, before.size);
-    client.submit_file(&world.generation("key-4")).await.unwrap();
+    client
+        .submit_file(&world.generation("key-4"))
+        .await
+        .unwrap();
 
     // The signer that was away catches up, and all copies are the same log.
     world.start_signer(2);
     world.until_connected(5).await;
-    client.submit_file(&world.generation("key-5")).await.unwrap();
+    client
+        .submit_file(&world.generation("key-5"))
+        .await
+        .unwrap();
     let head = checkpoint(&world.path().join("log")).checkpoint().head();
     for number in 1..=5 {
         let folder = world.signer_log(number);
         world
-            .until("a signer holds the whole log", async || checkpoint(&folder).checkpoint().head() == head)
+            .until("a signer holds the whole log", async || {
+                checkpoint(&folder).checkpoint().head() == head
+            })
             .await;
         let reader = LogReader::new(FolderStorage::read_only(&folder));
-        assert_eq!(reader.head_at(&head, before.size).unwrap(), before, "signer {number}");
+        assert_eq!(
+            reader.head_at(&head, before.size).unwrap(),
+            before,
+            "signer {number}"
+        );
     }
 }
 
@@ -100,10 +131,19 @@ async fn what_nobody_signed_is_refused_and_halts_nothing() {
     refused(client.submit_file(b"hello").await, "");
     client.submit_file(&note).await.unwrap();
     refused(client.submit_file(&note).await, "version");
-    assert!(matches!(client.sign_ca_certificate().await, Err(AdminError::Refused(_))));
-    assert!(matches!(client.publish_epoch().await, Err(AdminError::Refused(_))));
+    assert!(matches!(
+        client.sign_ca_certificate().await,
+        Err(AdminError::Refused(_))
+    ));
+    assert!(matches!(
+        client.publish_epoch().await,
+        Err(AdminError::Refused(_))
+    ));
     // After each, the next good request succeeds.
-    client.submit_file(&world.generation("key-2")).await.unwrap();
+    client
+        .submit_file(&world.generation("key-2"))
+        .await
+        .unwrap();
     assert_eq!(client.status().await.unwrap().size, 3);
 }
 
@@ -112,7 +152,8 @@ async fn bad_requests_get_problem_documents() {
     let world = World::begun().await;
     let problem = async |method: &str, path: &str, body: &str| {
         let (status, body) = world.request(method, path, body).await;
-        let document: serde_json::Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let document: serde_json::Value =
+            serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
         let kind = document["type"].as_str().unwrap().to_owned();
         assert!(kind.starts_with("urn:bauta:problem:"), "{kind}");
         assert!(!document["detail"].as_str().unwrap().is_empty());
@@ -123,12 +164,27 @@ async fn bad_requests_get_problem_documents() {
     assert_eq!(problem("GET", "/nothing", "").await, 404);
     assert_eq!(problem("GET", "/v1/challenges", "").await, 405);
     assert_eq!(problem("POST", "/v1/challenges", "{").await, 400);
-    assert_eq!(problem("POST", "/v1/challenges", r#"{"policy":"a","policy":"b"}"#).await, 400);
-    assert_eq!(problem("POST", "/v1/challenges", r#"{"policy":"a","more":1}"#).await, 400);
-    assert_eq!(problem("POST", "/v1/challenges", &"[".repeat(60_000)).await, 400);
-    assert_eq!(problem("POST", "/v1/certificates", &"x".repeat(100_000)).await, 413);
+    assert_eq!(
+        problem("POST", "/v1/challenges", r#"{"policy":"a","policy":"b"}"#).await,
+        400
+    );
+    assert_eq!(
+        problem("POST", "/v1/challenges", r#"{"policy":"a","more":1}"#).await,
+        400
+    );
+    assert_eq!(
+        problem("POST", "/v1/challenges", &"[".repeat(60_000)).await,
+        400
+    );
+    assert_eq!(
+        problem("POST", "/v1/certificates", &"x".repeat(100_000)).await,
+        413
+    );
     let unknown = problem("POST", "/v1/challenges", r#"{"policy":"engineering"}"#).await;
     assert!(unknown >= 400);
-    assert_eq!(problem("GET", &format!("/objects/{}", "00".repeat(32)), "").await, 404);
+    assert_eq!(
+        problem("GET", &format!("/objects/{}", "00".repeat(32)), "").await,
+        404
+    );
     assert_eq!(problem("GET", "/tile/../service/log.key", "").await, 404);
 }

@@ -3,7 +3,9 @@
 
 use std::{path::Path, sync::LazyLock};
 
-use bauta_circuits::{Circuit, nullifier::NullifierWitness, policy::PolicyWitness, possession::native::NativeWitness};
+use bauta_circuits::{
+    Circuit, nullifier::NullifierWitness, policy::PolicyWitness, possession::native::NativeWitness,
+};
 use bauta_prover::{
     keys::{HolderKeys, Prover, Tables},
     prepare::{native_witness, policy_witness},
@@ -32,7 +34,12 @@ use super::world::{CA_NAME, ORIGIN as LOG_ORIGIN, TRUST_DOMAIN, now};
 
 /// Development parameters of one relation, cached between runs.
 pub(crate) fn parameters(relation: Relation) -> ParameterSet {
-    bauta_setup::load_or_make(Path::new(env!("CARGO_TARGET_TMPDIR")), relation, &mut |_| ()).unwrap()
+    bauta_setup::load_or_make(
+        Path::new(env!("CARGO_TARGET_TMPDIR")),
+        relation,
+        &mut |_| (),
+    )
+    .unwrap()
 }
 
 struct Provers {
@@ -46,10 +53,25 @@ static PROVERS: LazyLock<Provers> = LazyLock::new(|| {
     fn prover<C: Circuit>() -> Prover<C> {
         Prover::new(parameters(C::RELATION).into_proving_key()).unwrap()
     }
-    let (native, policy, nullifier) = (prover::<NativeWitness>(), prover::<PolicyWitness>(), prover::<NullifierWitness>());
+    let (native, policy, nullifier) = (
+        prover::<NativeWitness>(),
+        prover::<PolicyWitness>(),
+        prover::<NullifierWitness>(),
+    );
     let possession = [(Format::Native, native.verifying_key().clone())];
-    let keys = HolderKeys::new(&possession, policy.verifying_key(), nullifier.verifying_key(), Tables::Small).unwrap();
-    Provers { keys, native, policy, nullifier }
+    let keys = HolderKeys::new(
+        &possession,
+        policy.verifying_key(),
+        nullifier.verifying_key(),
+        Tables::Small,
+    )
+    .unwrap();
+    Provers {
+        keys,
+        native,
+        policy,
+        nullifier,
+    }
 });
 
 /// What an issuer writes into a credential.
@@ -103,7 +125,10 @@ impl Holder {
         .accept(holder)
         .unwrap();
         let possession = prove(&PROVERS.native, &native_witness(&credential), &mut OsRng).unwrap();
-        Self { credential, possession }
+        Self {
+            credential,
+            possession,
+        }
     }
 
     /// The origin, as it stands in an issuer set.
@@ -119,22 +144,35 @@ impl Holder {
         issuers: &QuaternaryTree,
         revoked: &RevocationTree,
     ) -> Result<Claim, String> {
-        let sets = policy.places().map(|place| match place.map(|predicate| &predicate.test) {
-            Some(Test::OneOf(values)) => {
-                let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
-                QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
-            }
-            _ => None,
-        });
+        let sets = policy
+            .places()
+            .map(|place| match place.map(|predicate| &predicate.test) {
+                Some(Test::OneOf(values)) => {
+                    let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
+                    QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
+                }
+                _ => None,
+            });
         let vector = self.credential.vector();
         let [first, second, ..] = &sets;
-        let witness =
-            policy_witness(&vector, &policy.slot_map(), public, issuers, revoked, [first.as_ref(), second.as_ref()])
-                .map_err(|error| error.to_string())?;
-        let proof = prove(&PROVERS.policy, &witness, &mut OsRng).map_err(|error| error.to_string())?;
+        let witness = policy_witness(
+            &vector,
+            &policy.slot_map(),
+            public,
+            issuers,
+            revoked,
+            [first.as_ref(), second.as_ref()],
+        )
+        .map_err(|error| error.to_string())?;
+        let proof =
+            prove(&PROVERS.policy, &witness, &mut OsRng).map_err(|error| error.to_string())?;
         let slots = SlotMap {
             operands: policy.slot_map(),
-            disclosed: policy.disclose.iter().map(|one| usize::from(one.slot)).collect(),
+            disclosed: policy
+                .disclose
+                .iter()
+                .map(|one| usize::from(one.slot))
+                .collect(),
         };
         Ok(Claim { proof, slots })
     }
@@ -143,18 +181,32 @@ impl Holder {
     pub(crate) fn used(&self, scope: &Scope, counter: u32) -> Result<RelationProof, String> {
         let start = scope::period_start(now(), scope.period_seconds);
         let element = scope::scope(TRUST_DOMAIN, &scope.name, start);
-        let witness = NullifierWitness::new(self.credential.holder().secret, element, counter, scope.bound);
+        let witness = NullifierWitness::new(
+            self.credential.holder().secret,
+            element,
+            counter,
+            scope.bound,
+        );
         prove(&PROVERS.nullifier, &witness, &mut OsRng).map_err(|error| error.to_string())
     }
 
     /// The body of a request under a challenge.
     pub(crate) fn request(&self, show: &Show<'_>, challenge: &[u8], epoch: u64) -> Value {
         let decoded = Challenge::decode(challenge).unwrap();
-        let used = show.usage.map(|(scope, counter)| self.used(scope, counter).unwrap());
+        let used = show
+            .usage
+            .map(|(scope, counter)| self.used(scope, counter).unwrap());
         let holding = Holding::from(&self.credential);
         let Claim { proof, slots } = show.claim;
-        let prepared =
-            Prepared::new(&PROVERS.keys, holding, &self.possession, proof, used.as_ref(), slots.clone()).unwrap();
+        let prepared = Prepared::new(
+            &PROVERS.keys,
+            holding,
+            &self.possession,
+            proof,
+            used.as_ref(),
+            slots.clone(),
+        )
+        .unwrap();
         let context = Context {
             policy_digest: decoded.policy_digest,
             nonce: decoded.nonce,
@@ -163,7 +215,8 @@ impl Holder {
             ca_name: show.ca_name.to_owned(),
             log_origin: LOG_ORIGIN.to_owned(),
             // What is no certifiable key is shown for as it is.
-            spki_sha256: csr::Request::from_der(show.csr).map_or([0; 32], |request| key_digest(request.key.spki())),
+            spki_sha256: csr::Request::from_der(show.csr)
+                .map_or([0; 32], |request| key_digest(request.key.spki())),
         };
         let (presentation, openings) = prepared.show(&mut OsRng, &PROVERS.keys, &context).unwrap();
         let openings: Vec<Value> = openings
@@ -191,7 +244,12 @@ impl Holder {
 impl<'a> Show<'a> {
     /// An honest show.
     pub(crate) fn new(claim: &'a Claim, usage: Option<(&'a Scope, u32)>, csr: &'a [u8]) -> Self {
-        Self { claim, usage, ca_name: CA_NAME, csr }
+        Self {
+            claim,
+            usage,
+            ca_name: CA_NAME,
+            csr,
+        }
     }
 }
 
@@ -203,5 +261,9 @@ pub(crate) fn issuers(origins: &[Fr]) -> QuaternaryTree {
 /// A CSR for a fresh P-256 key.
 pub(crate) fn csr() -> Vec<u8> {
     let key = rcgen::KeyPair::generate().unwrap();
-    rcgen::CertificateParams::default().serialize_request(&key).unwrap().der().to_vec()
+    rcgen::CertificateParams::default()
+        .serialize_request(&key)
+        .unwrap()
+        .der()
+        .to_vec()
 }

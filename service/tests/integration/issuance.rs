@@ -119,13 +119,17 @@ impl Issuing {
             superseded.clone(),
         ];
         let mut policies = BTreeMap::new();
-        let named = more.iter().map(|body| (body["name"].as_str().unwrap(), 1, body.clone()));
+        let named = more
+            .iter()
+            .map(|body| (body["name"].as_str().unwrap(), 1, body.clone()));
         for (name, version, body) in named.chain([("staff", 2, staff(600))]) {
             // One that ends before its epoch does: no epoch names it.
             let expires = if name == "brief" { now() + 60 } else { expires };
             let note = world.sign_version(Kind::Policy, name, (version, expires), &body);
             let file = SignedFile::parse(&note).unwrap();
-            let file::Body::Policy(policy) = &file.body else { panic!("no policy") };
+            let file::Body::Policy(policy) = &file.body else {
+                panic!("no policy")
+            };
             policies.insert(name.to_owned(), ((**policy).clone(), file.digest()));
             notes.push(note);
         }
@@ -140,12 +144,18 @@ impl Issuing {
             serde_json::from_str(&body).unwrap()
         };
         let epochs = get("/v1/epochs").await;
-        let entry = BASE64.decode(epochs["current"]["entry"].as_str().unwrap().as_bytes()).unwrap();
-        let Body::Epoch(epoch) = Entry::decode(&entry).unwrap().body else { panic!("no epoch") };
+        let entry = BASE64
+            .decode(epochs["current"]["entry"].as_str().unwrap().as_bytes())
+            .unwrap();
+        let Body::Epoch(epoch) = Entry::decode(&entry).unwrap().body else {
+            panic!("no epoch")
+        };
         let handles = get(&format!("/v1/epochs/{}/revocations", epoch.number)).await;
         let mut revoked = RevocationTree::new();
         for handle in handles["handles"].as_array().unwrap() {
-            revoked.insert(handle.as_str().unwrap().parse().unwrap()).unwrap();
+            revoked
+                .insert(handle.as_str().unwrap().parse().unwrap())
+                .unwrap();
         }
         assert_eq!(revoked.len(), 1);
         let schema: Schema = serde_json::from_value(schema()).unwrap();
@@ -166,7 +176,17 @@ impl Issuing {
         });
         let staff = holder.claim(policy, &public, &set, &revoked).unwrap();
         let superseded = SignedFile::parse(&superseded).unwrap().digest();
-        Self { world, desk, schema, policies, superseded, epoch, revoked, holder, staff }
+        Self {
+            world,
+            desk,
+            schema,
+            policies,
+            superseded,
+            epoch,
+            revoked,
+            holder,
+            staff,
+        }
     }
 
     fn policy(&self, name: &str) -> &Policy {
@@ -188,18 +208,24 @@ impl Issuing {
         let (status, body) = self.world.request("POST", "/v1/challenges", &asked).await;
         assert_eq!(status, 200, "{body}");
         let answer: Value = serde_json::from_str(&body).unwrap();
-        BASE64.decode(answer["challenge"].as_str().unwrap().as_bytes()).unwrap()
+        BASE64
+            .decode(answer["challenge"].as_str().unwrap().as_bytes())
+            .unwrap()
     }
 
     /// An honest request for `staff`.
     async fn request(&self, counter: u32, csr: &[u8]) -> Value {
         let scope = self.policy("staff").scope.clone().unwrap();
         let show = Show::new(&self.staff, Some((&scope, counter)), csr);
-        self.holder.request(&show, &self.challenge("staff").await, self.epoch.number)
+        self.holder
+            .request(&show, &self.challenge("staff").await, self.epoch.number)
     }
 
     async fn send(&self, request: &Value) -> (u16, Value) {
-        let (status, body) = self.world.request("POST", "/v1/certificates", &request.to_string()).await;
+        let (status, body) = self
+            .world
+            .request("POST", "/v1/certificates", &request.to_string())
+            .await;
         (status, serde_json::from_str(&body).unwrap())
     }
 
@@ -214,8 +240,15 @@ impl Issuing {
         let size = self.size().await;
         let (status, answer) = self.send(request).await;
         assert!((400..500).contains(&status), "{what}: {answer}");
-        assert_eq!(answer["type"], format!("urn:bauta:problem:{problem}"), "{what}: {answer}");
-        assert!(answer["detail"].as_str().unwrap().len() > 20, "{what}: {answer}");
+        assert_eq!(
+            answer["type"],
+            format!("urn:bauta:problem:{problem}"),
+            "{what}: {answer}"
+        );
+        assert!(
+            answer["detail"].as_str().unwrap().len() > 20,
+            "{what}: {answer}"
+        );
         assert_eq!(self.size().await, size, "{what}: something was logged");
     }
 
@@ -225,7 +258,9 @@ impl Issuing {
 }
 
 fn edited(request: &Value, field: &str, edit: impl FnOnce(&mut Vec<u8>)) -> Value {
-    let mut bytes = BASE64.decode(request[field].as_str().unwrap().as_bytes()).unwrap();
+    let mut bytes = BASE64
+        .decode(request[field].as_str().unwrap().as_bytes())
+        .unwrap();
     edit(&mut bytes);
     let mut request = request.clone();
     request[field] = BASE64.encode(&bytes).into();
@@ -241,15 +276,32 @@ async fn certificates_are_issued_once_and_resumed() {
     let first = issuing.request(0, &first_csr).await;
     let answer = issuing.issued(&first).await;
     let chain = answer["certificate_chain"].as_str().unwrap();
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().unwrap();
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
+        .collect::<Result<_, _>>()
+        .unwrap();
     assert_eq!(certificates.len(), 2);
-    assert_eq!(PresentedIdentity::from_der(&certificates[0]).unwrap().policy, "staff");
+    assert_eq!(
+        PresentedIdentity::from_der(&certificates[0])
+            .unwrap()
+            .policy,
+        "staff"
+    );
     let size = issuing.size().await;
     assert_eq!(issuing.issued(&first).await, answer);
-    assert_eq!(issuing.size().await, size, "a repeated request was logged again");
+    assert_eq!(
+        issuing.size().await,
+        size,
+        "a repeated request was logged again"
+    );
 
     // A use is spent on its key: another key is refused, the same key with a new challenge is not.
-    issuing.refused("another key", &issuing.request(0, &csr()).await, "nullifier-spent").await;
+    issuing
+        .refused(
+            "another key",
+            &issuing.request(0, &csr()).await,
+            "nullifier-spent",
+        )
+        .await;
     let renewed = issuing.issued(&issuing.request(0, &first_csr).await).await;
     assert_ne!(renewed["index"], answer["index"]);
 
@@ -258,16 +310,33 @@ async fn certificates_are_issued_once_and_resumed() {
     let scope = issuing.policy("staff").scope.clone().unwrap();
     let (one_csr, other_csr) = (csr(), csr());
     let with = |counter, csr| {
-        issuing.holder.request(&Show::new(&issuing.staff, Some((&scope, counter)), csr), &challenge, issuing.epoch.number)
+        issuing.holder.request(
+            &Show::new(&issuing.staff, Some((&scope, counter)), csr),
+            &challenge,
+            issuing.epoch.number,
+        )
     };
     issuing.issued(&with(1, &one_csr)).await;
-    issuing.refused("the nonce again", &with(2, &other_csr), "nonce-spent").await;
-    issuing.refused("nonce and key again", &with(1, &one_csr), "nonce-spent").await;
+    issuing
+        .refused("the nonce again", &with(2, &other_csr), "nonce-spent")
+        .await;
+    issuing
+        .refused("nonce and key again", &with(1, &one_csr), "nonce-spent")
+        .await;
 
     // Many at once for one use: one key gets it.
-    let requests = [issuing.request(2, &csr()).await, issuing.request(2, &csr()).await, issuing.request(2, &csr()).await];
-    let answers = futures_util::future::join_all(requests.iter().map(|request| issuing.send(request))).await;
-    assert_eq!(answers.iter().filter(|(status, _)| *status == 200).count(), 1, "{answers:?}");
+    let requests = [
+        issuing.request(2, &csr()).await,
+        issuing.request(2, &csr()).await,
+        issuing.request(2, &csr()).await,
+    ];
+    let answers =
+        futures_util::future::join_all(requests.iter().map(|request| issuing.send(request))).await;
+    assert_eq!(
+        answers.iter().filter(|(status, _)| *status == 200).count(),
+        1,
+        "{answers:?}"
+    );
 
     // Without a quorum: 503; when the signers are back, the same request resumes the same entry, across a restart, too.
     for number in [4, 5] {

@@ -41,7 +41,11 @@ struct Running {
 impl Running {
     async fn end(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(15), self.task).await.expect("a part did not stop").unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(15), self.task)
+            .await
+            .expect("a part did not stop")
+            .unwrap()
+            .unwrap();
     }
 }
 
@@ -57,11 +61,17 @@ pub(crate) struct World {
 }
 
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 impl World {
@@ -76,7 +86,12 @@ impl World {
         let signers: Vec<Signer> = (1..=5)
             .map(|number| {
                 let keys = path.join(format!("signer-{number}/keys"));
-                bauta_signer::keys::create_sealed(&keys, &format!("signer-{number}"), Some(&passphrase)).unwrap();
+                bauta_signer::keys::create_sealed(
+                    &keys,
+                    &format!("signer-{number}"),
+                    Some(&passphrase),
+                )
+                .unwrap();
                 serde_json::from_slice(&std::fs::read(keys.join("signer.json")).unwrap()).unwrap()
             })
             .collect();
@@ -88,17 +103,27 @@ impl World {
             mode: Mode::Development,
             enterprise_number: 32473,
             epoch_seconds: 3600,
-            log: LogIdentity { origin: ORIGIN.to_owned(), key: NoteKey::parse(&service.log_vkey).unwrap() },
-            administrators: Administrators { k: 1, keys: vec![administrator.verifier()] },
+            log: LogIdentity {
+                origin: ORIGIN.to_owned(),
+                key: NoteKey::parse(&service.log_vkey).unwrap(),
+            },
+            administrators: Administrators {
+                k: 1,
+                keys: vec![administrator.verifier()],
+            },
             signers,
             quorum: Quorum::FIVE,
             ca_keys: Vec::new(),
         };
         let authority_note = note::sign(&authority.to_text().unwrap(), &[&administrator]).unwrap();
-        let digest = data_encoding::HEXLOWER.encode(&SignedFile::parse(&authority_note).unwrap().digest());
+        let digest =
+            data_encoding::HEXLOWER.encode(&SignedFile::parse(&authority_note).unwrap().digest());
 
         let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
         std::fs::write(path.join("tls.pem"), certificate.pem()).unwrap();
         std::fs::write(path.join("tls.key"), key.serialize_pem()).unwrap();
         let coordinator = free_address();
@@ -146,7 +171,11 @@ impl World {
             world.start_signer(number);
         }
         let client = world.client();
-        world.until("the admin socket is there", async || client.status().await.is_ok()).await;
+        world
+            .until("the admin socket is there", async || {
+                client.status().await.is_ok()
+            })
+            .await;
         client.submit_file(&world.authority_note).await.unwrap();
         world
     }
@@ -174,7 +203,11 @@ impl World {
         let stop = CancellationToken::new();
         let run = bauta_signer::run(self.signer_configs[number - 1].clone(), stop.clone());
         let task = tokio::spawn(async move { run.await.map_err(|error| error.to_string()) });
-        assert!(self.signers.insert(number, Running { stop, task }).is_none());
+        assert!(
+            self.signers
+                .insert(number, Running { stop, task })
+                .is_none()
+        );
     }
 
     pub(crate) async fn stop_signer(&mut self, number: usize) {
@@ -198,18 +231,33 @@ impl World {
     pub(crate) async fn until_connected(&self, count: usize) {
         let client = self.client();
         self.until("the signers are connected", async || {
-            client.status().await.is_ok_and(|status| status.signers_connected() == count)
+            client
+                .status()
+                .await
+                .is_ok_and(|status| status.signers_connected() == count)
         })
         .await;
     }
 
     /// A file signed by the administrator, version 1.
     pub(crate) fn sign(&self, kind: Kind, name: &str, body: &impl serde::Serialize) -> Vec<u8> {
-        self.sign_as(&self.administrator, kind, name, (1, self.authority.expires), body)
+        self.sign_as(
+            &self.administrator,
+            kind,
+            name,
+            (1, self.authority.expires),
+            body,
+        )
     }
 
     /// A file of this version and expiry, signed by the administrator.
-    pub(crate) fn sign_version(&self, kind: Kind, name: &str, version: (u64, u64), body: &impl serde::Serialize) -> Vec<u8> {
+    pub(crate) fn sign_version(
+        &self,
+        kind: Kind,
+        name: &str,
+        version: (u64, u64),
+        body: &impl serde::Serialize,
+    ) -> Vec<u8> {
         self.sign_as(&self.administrator, kind, name, version, body)
     }
 
@@ -222,20 +270,33 @@ impl World {
         (version, expires): (u64, u64),
         body: &impl serde::Serialize,
     ) -> Vec<u8> {
-        let header = Header { kind, trust_domain: TRUST_DOMAIN.to_owned(), name: name.to_owned(), version, expires };
+        let header = Header {
+            kind,
+            trust_domain: TRUST_DOMAIN.to_owned(),
+            name: name.to_owned(),
+            version,
+            expires,
+        };
         note::sign(&file::to_text(&header, body).unwrap(), &[signer]).unwrap()
     }
 
     /// A key generation among all signers.
     pub(crate) fn generation(&self, key: &str) -> Vec<u8> {
-        let participants = (1..).zip(&self.authority.signers).map(|(identifier, signer)| Participant {
-            identifier,
-            signer: signer.name.clone(),
-            approval: signer.approval.clone(),
-        });
+        let participants = (1..)
+            .zip(&self.authority.signers)
+            .map(|(identifier, signer)| Participant {
+                identifier,
+                signer: signer.name.clone(),
+                approval: signer.approval.clone(),
+            });
         let Quorum { n, t, q, .. } = self.authority.quorum;
-        let body =
-            KeyOperation::GenerateKey(GenerateKey { key: key.to_owned(), participants: participants.collect(), n, t, q });
+        let body = KeyOperation::GenerateKey(GenerateKey {
+            key: key.to_owned(),
+            participants: participants.collect(),
+            n,
+            t,
+            q,
+        });
         self.sign(Kind::KeyOperation, &format!("generate-{key}"), &body)
     }
 
@@ -245,7 +306,11 @@ impl World {
         let body = KeyOperation::SignCaCertificate(SignCaCertificate {
             key: key.to_owned(),
             group_key,
-            subject: CaSubject { country: None, organization: None, common_name: CA_NAME.to_owned() },
+            subject: CaSubject {
+                country: None,
+                organization: None,
+                common_name: CA_NAME.to_owned(),
+            },
             not_before,
             not_after: not_before + 900 * DAY,
         });
@@ -259,7 +324,10 @@ impl World {
         client.submit_file(&self.generation("key-1")).await.unwrap();
         client.generate_key().await.unwrap();
         let status = client.status().await.unwrap();
-        client.submit_file(&self.certificate_order("key-1", status.ca_keys[0].group_key)).await.unwrap();
+        client
+            .submit_file(&self.certificate_order("key-1", status.ca_keys[0].group_key))
+            .await
+            .unwrap();
         client.sign_ca_certificate().await.unwrap();
         client.status().await.unwrap().ca_certificate.unwrap()
     }
@@ -267,16 +335,23 @@ impl World {
     /// A request to the API over TLS 1.3: status and body.
     pub(crate) async fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.folder.path().join("tls.pem")).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_file(self.folder.path().join("tls.pem")).unwrap())
+            .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let stream = tokio::net::TcpStream::connect(self.config.listen).await.unwrap();
+        let stream = tokio::net::TcpStream::connect(self.config.listen)
+            .await
+            .unwrap();
         let name = ServerName::try_from("127.0.0.1").unwrap();
-        let mut stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let mut stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .unwrap();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
@@ -287,6 +362,9 @@ impl World {
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (
+            head.split(' ').nth(1).unwrap().parse().unwrap(),
+            body.to_owned(),
+        )
     }
 }

@@ -137,16 +137,28 @@ mod tests {
     #[test]
     fn another_key_is_refused_with_both_pins_in_the_reason() {
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let certificate = rcgen::CertificateParams::default()
+            .self_signed(&key)
+            .unwrap();
         let own = pin(certificate.der()).unwrap();
         let verify = |pin| {
             let provider = Arc::new(aws_lc_rs::default_provider());
             let name = ServerName::try_from("127.0.0.1").unwrap();
-            PinnedServer { pin, provider }.verify_server_cert(certificate.der(), &[], &name, &[], UnixTime::now())
+            PinnedServer { pin, provider }.verify_server_cert(
+                certificate.der(),
+                &[],
+                &name,
+                &[],
+                UnixTime::now(),
+            )
         };
         assert!(verify(own).is_ok());
         let reason = verify([7; 32]).unwrap_err().to_string();
-        assert!(reason.contains(&"07".repeat(32)) && reason.contains(&data_encoding::HEXLOWER.encode(&own)), "{reason}");
+        assert!(
+            reason.contains(&"07".repeat(32))
+                && reason.contains(&data_encoding::HEXLOWER.encode(&own)),
+            "{reason}"
+        );
         assert!(reason.contains("coordinator_spki_sha256"), "{reason}");
     }
 }

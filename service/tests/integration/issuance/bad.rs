@@ -7,21 +7,45 @@ use super::*;
 
 /// One predicate of each kind that a member of "Example" at level 7 without a grade does not meet.
 fn unmet() -> Vec<Value> {
-    let organisation = |test: Value| merged(json!({"attribute": "organisation", "slot": 5, "type": "text"}), test);
-    let level = |test: Value| merged(json!({"attribute": "level", "slot": 6, "type": "integer"}), test);
-    let grade = |test: Value| merged(json!({"attribute": "grade", "slot": 7, "type": "integer"}), test);
+    let organisation = |test: Value| {
+        merged(
+            json!({"attribute": "organisation", "slot": 5, "type": "text"}),
+            test,
+        )
+    };
+    let level = |test: Value| {
+        merged(
+            json!({"attribute": "level", "slot": 6, "type": "integer"}),
+            test,
+        )
+    };
+    let grade = |test: Value| {
+        merged(
+            json!({"attribute": "grade", "slot": 7, "type": "integer"}),
+            test,
+        )
+    };
     vec![
         unbounded("equals", json!([organisation(json!({"equals": "Other"}))])),
         unbounded("not-equals", json!([level(json!({"not_equals": 7}))])),
         unbounded("at-least", json!([level(json!({"at_least": 8}))])),
         unbounded("at-most", json!([level(json!({"at_most": 6}))])),
         unbounded("between", json!([level(json!({"between": [8, 9]}))])),
-        unbounded("one-of", json!([organisation(json!({"one_of": ["Other", "Third"]}))])),
+        unbounded(
+            "one-of",
+            json!([organisation(json!({"one_of": ["Other", "Third"]}))]),
+        ),
         unbounded("absent-at-least", json!([grade(json!({"at_least": 0}))])),
-        unbounded("absent-not-equals", json!([grade(json!({"not_equals": 3}))])),
+        unbounded(
+            "absent-not-equals",
+            json!([grade(json!({"not_equals": 3}))]),
+        ),
         unbounded(
             "any-of",
-            json!([organisation(json!({"equals": "Other", "any_of": true})), level(json!({"at_least": 8, "any_of": true}))]),
+            json!([
+                organisation(json!({"equals": "Other", "any_of": true})),
+                level(json!({"at_least": 8, "any_of": true}))
+            ]),
         ),
     ]
 }
@@ -34,7 +58,10 @@ fn merged(mut one: Value, other: Value) -> Value {
 }
 
 fn easy() -> Value {
-    unbounded("easy", json!([{"attribute": "organisation", "slot": 5, "type": "text", "equals": "Example"}]))
+    unbounded(
+        "easy",
+        json!([{"attribute": "organisation", "slot": 5, "type": "text", "equals": "Example"}]),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,17 +72,26 @@ async fn claims_that_are_not_true_earn_nothing() {
     let origin = issuing.holder.origin();
     let set = issuers(&[origin]);
     let public = issuing.public("easy", &[origin], &issuing.revoked);
-    let true_claim = issuing.holder.claim(issuing.policy("easy"), &public, &set, &issuing.revoked).unwrap();
+    let true_claim = issuing
+        .holder
+        .claim(issuing.policy("easy"), &public, &set, &issuing.revoked)
+        .unwrap();
     let key = csr();
     let request = async |holder: &Holder, claim: &Claim, policy: &str| {
-        holder.request(&Show::new(claim, None, &key), &issuing.challenge(policy).await, issuing.epoch.number)
+        holder.request(
+            &Show::new(claim, None, &key),
+            &issuing.challenge(policy).await,
+            issuing.epoch.number,
+        )
     };
 
     // Each kind of predicate, an absent attribute, an any-of group with none met.
     for policy in unmet() {
         let name = policy["name"].as_str().unwrap();
         let public = issuing.public(name, &[origin], &issuing.revoked);
-        let claim = issuing.holder.claim(issuing.policy(name), &public, &set, &issuing.revoked);
+        let claim = issuing
+            .holder
+            .claim(issuing.policy(name), &public, &set, &issuing.revoked);
         assert!(claim.is_err(), "{name} was proved");
         let sent = request(&issuing.holder, &true_claim, name).await;
         issuing.refused(name, &sent, "presentation-refused").await;
@@ -73,11 +109,42 @@ async fn claims_that_are_not_true_earn_nothing() {
     };
     let other_rule = issuing.schema.rule() + Fr::from(1u64);
     let bad = [
-        ("expired", Written { not_before: today - 9 * DAY, not_after: today, ..good() }),
-        ("not yet valid", Written { not_before: today + DAY, ..good() }),
-        ("revoked", Written { serial: REVOKED, ..good() }),
-        ("another issuer", Written { issuer: &stranger, ..good() }),
-        ("another schema", Written { rule: other_rule, ..good() }),
+        (
+            "expired",
+            Written {
+                not_before: today - 9 * DAY,
+                not_after: today,
+                ..good()
+            },
+        ),
+        (
+            "not yet valid",
+            Written {
+                not_before: today + DAY,
+                ..good()
+            },
+        ),
+        (
+            "revoked",
+            Written {
+                serial: REVOKED,
+                ..good()
+            },
+        ),
+        (
+            "another issuer",
+            Written {
+                issuer: &stranger,
+                ..good()
+            },
+        ),
+        (
+            "another schema",
+            Written {
+                rule: other_rule,
+                ..good()
+            },
+        ),
     ];
     for (what, written) in bad {
         let holder = Holder::enrolled(&written);
@@ -91,7 +158,14 @@ async fn claims_that_are_not_true_earn_nothing() {
             issuer_root: issuers(&[holder.origin()]).root(),
             revocation_root: nothing.root(),
         });
-        let lie = holder.claim(issuing.policy("easy"), &own, &issuers(&[holder.origin()]), &nothing).unwrap();
+        let lie = holder
+            .claim(
+                issuing.policy("easy"),
+                &own,
+                &issuers(&[holder.origin()]),
+                &nothing,
+            )
+            .unwrap();
         let sent = request(&holder, &lie, "easy").await;
         issuing.refused(what, &sent, "presentation-refused").await;
     }
@@ -110,25 +184,53 @@ async fn requests_that_do_not_fit_earn_nothing() {
 
     // Challenges: altered, expired, of another service, of a policy that is superseded, unknown or expired.
     let good = issuing.request(0, &key).await;
-    issuing.refused("an altered nonce", &edited(&good, "challenge", |token| token[5] ^= 1), "challenge-forged").await;
-    issuing.refused("no challenge", &edited(&good, "challenge", Vec::clear), "challenge-malformed").await;
-    let keys = bauta_service::keys::load(&issuing.world.path().join("service")).unwrap().challenge;
+    issuing
+        .refused(
+            "an altered nonce",
+            &edited(&good, "challenge", |token| token[5] ^= 1),
+            "challenge-forged",
+        )
+        .await;
+    issuing
+        .refused(
+            "no challenge",
+            &edited(&good, "challenge", Vec::clear),
+            "challenge-malformed",
+        )
+        .await;
+    let keys = bauta_service::keys::load(&issuing.world.path().join("service"))
+        .unwrap()
+        .challenge;
     let staff_digest = issuing.policies["staff"].1;
     let under = |challenge: bauta_statement::challenge::Challenge| {
         let show = Show::new(&issuing.staff, Some((&scope, 0)), &key);
         issuing.holder.request(&show, &challenge.encode(), number)
     };
     let expired = under(keys.issue(&mut OsRng, now() - 400, 300, staff_digest));
-    issuing.refused("an expired challenge", &expired, "challenge-expired").await;
+    issuing
+        .refused("an expired challenge", &expired, "challenge-expired")
+        .await;
     let another = bauta_statement::challenge::ChallengeKey::new([1; 32]);
     let foreign = under(another.issue(&mut OsRng, now(), 300, staff_digest));
-    issuing.refused("another service's challenge", &foreign, "challenge-forged").await;
-    for (what, digest) in [("a superseded policy", issuing.superseded), ("an unknown policy", [9; 32])] {
+    issuing
+        .refused("another service's challenge", &foreign, "challenge-forged")
+        .await;
+    for (what, digest) in [
+        ("a superseded policy", issuing.superseded),
+        ("an unknown policy", [9; 32]),
+    ] {
         let sent = under(keys.issue(&mut OsRng, now(), 300, digest));
         issuing.refused(what, &sent, "unknown-policy").await;
     }
     for name in ["brief", "nobody", "../staff", ""] {
-        let (status, body) = issuing.world.request("POST", "/v1/challenges", &json!({ "policy": name }).to_string()).await;
+        let (status, body) = issuing
+            .world
+            .request(
+                "POST",
+                "/v1/challenges",
+                &json!({ "policy": name }).to_string(),
+            )
+            .await;
         assert_eq!(status, 404, "{name}: {body}");
     }
 
@@ -141,32 +243,75 @@ async fn requests_that_do_not_fit_earn_nothing() {
 
     // Another audience, another key than shown for, another key in the request.
     let challenge = issuing.challenge("staff").await;
-    let show = Show { ca_name: "Another CA", ..Show::new(&issuing.staff, Some((&scope, 0)), &key) };
-    issuing.refused("another audience", &issuing.holder.request(&show, &challenge, number), "presentation-refused").await;
+    let show = Show {
+        ca_name: "Another CA",
+        ..Show::new(&issuing.staff, Some((&scope, 0)), &key)
+    };
+    issuing
+        .refused(
+            "another audience",
+            &issuing.holder.request(&show, &challenge, number),
+            "presentation-refused",
+        )
+        .await;
     let mut sent = good.clone();
     sent["csr"] = BASE64.encode(&csr()).into();
-    issuing.refused("another key", &sent, "presentation-refused").await;
+    issuing
+        .refused("another key", &sent, "presentation-refused")
+        .await;
 
     // The bound: the sixth use has no proof, and one under a bound of the holder's own does not fit.
     assert!(issuing.holder.used(&scope, scope.bound).is_err());
-    let wider = Scope { bound: scope.bound + 1, ..scope.clone() };
+    let wider = Scope {
+        bound: scope.bound + 1,
+        ..scope.clone()
+    };
     let show = Show::new(&issuing.staff, Some((&wider, scope.bound)), &key);
-    issuing.refused("an exhausted bound", &issuing.holder.request(&show, &challenge, number), "presentation-refused").await;
+    issuing
+        .refused(
+            "an exhausted bound",
+            &issuing.holder.request(&show, &challenge, number),
+            "presentation-refused",
+        )
+        .await;
 
     // The presentation: a bit changed anywhere, cut, lengthened, of an X.509 format under a scope.
-    let length = BASE64.decode(good["presentation"].as_str().unwrap().as_bytes()).unwrap().len();
+    let length = BASE64
+        .decode(good["presentation"].as_str().unwrap().as_bytes())
+        .unwrap()
+        .len();
     for at in (0..length).step_by(97) {
-        let (status, answer) = issuing.send(&edited(&good, "presentation", |bytes| bytes[at] ^= 4)).await;
+        let (status, answer) = issuing
+            .send(&edited(&good, "presentation", |bytes| bytes[at] ^= 4))
+            .await;
         assert!(status == 400 || status == 403, "byte {at}: {answer}");
     }
-    issuing.refused("a cut one", &edited(&good, "presentation", |b| b.truncate(200)), "presentation-malformed").await;
-    issuing.refused("a long one", &edited(&good, "presentation", |b| b.push(0)), "presentation-malformed").await;
+    issuing
+        .refused(
+            "a cut one",
+            &edited(&good, "presentation", |b| b.truncate(200)),
+            "presentation-malformed",
+        )
+        .await;
+    issuing
+        .refused(
+            "a long one",
+            &edited(&good, "presentation", |b| b.push(0)),
+            "presentation-malformed",
+        )
+        .await;
     let x509 = edited(&good, "presentation", |bytes| {
         let mut presentation = Presentation::decode(bytes).unwrap();
         presentation.format = Format::X509Rsa;
         *bytes = presentation.encode();
     });
-    issuing.refused("an X.509 format under a scope", &x509, "format-not-accepted").await;
+    issuing
+        .refused(
+            "an X.509 format under a scope",
+            &x509,
+            "format-not-accepted",
+        )
+        .await;
 
     // Openings: another value, none, another slot.
     let with = |edit: &dyn Fn(&mut Value)| {
@@ -174,13 +319,37 @@ async fn requests_that_do_not_fit_earn_nothing() {
         edit(&mut sent["openings"]);
         sent
     };
-    issuing.refused("another value", &with(&|o| o[0]["value"] = json!({ "integer": 8 })), "openings-refused").await;
-    issuing.refused("no opening", &with(&|o| *o = json!([])), "openings-refused").await;
-    issuing.refused("another slot", &with(&|o| o[0]["slot"] = 5.into()), "openings-refused").await;
+    issuing
+        .refused(
+            "another value",
+            &with(&|o| o[0]["value"] = json!({ "integer": 8 })),
+            "openings-refused",
+        )
+        .await;
+    issuing
+        .refused("no opening", &with(&|o| *o = json!([])), "openings-refused")
+        .await;
+    issuing
+        .refused(
+            "another slot",
+            &with(&|o| o[0]["slot"] = 5.into()),
+            "openings-refused",
+        )
+        .await;
 
     // CSRs: a bad self-signature, weak or unusual keys, a kind that the policy does not certify.
-    let end = BASE64.decode(good["csr"].as_str().unwrap().as_bytes()).unwrap().len() - 3;
-    issuing.refused("a bad self-signature", &edited(&good, "csr", |bytes| bytes[end] ^= 1), "csr-signature").await;
+    let end = BASE64
+        .decode(good["csr"].as_str().unwrap().as_bytes())
+        .unwrap()
+        .len()
+        - 3;
+    issuing
+        .refused(
+            "a bad self-signature",
+            &edited(&good, "csr", |bytes| bytes[end] ^= 1),
+            "csr-signature",
+        )
+        .await;
     let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/csr");
     for (file, problem) in [
         ("bad_rsa1024.der", "csr-refused"),
@@ -191,7 +360,9 @@ async fn requests_that_do_not_fit_earn_nothing() {
         ("ed25519.der", "key-refused"),
     ] {
         let mut sent = good.clone();
-        sent["csr"] = BASE64.encode(&std::fs::read(vectors.join(file)).unwrap()).into();
+        sent["csr"] = BASE64
+            .encode(&std::fs::read(vectors.join(file)).unwrap())
+            .into();
         issuing.refused(file, &sent, problem).await;
     }
 
@@ -201,9 +372,15 @@ async fn requests_that_do_not_fit_earn_nothing() {
         (good.to_string().replacen("{", r#"{"more":1,"#, 1), 400),
         ("[".repeat(60_000), 400),
         ("x".repeat(100_000), 413),
-        (good.to_string().replacen("\"csr\":\"", "\"csr\":\"*", 1), 400),
+        (
+            good.to_string().replacen("\"csr\":\"", "\"csr\":\"*", 1),
+            400,
+        ),
     ] {
-        let (status, answer) = issuing.world.request("POST", "/v1/certificates", &body).await;
+        let (status, answer) = issuing
+            .world
+            .request("POST", "/v1/certificates", &body)
+            .await;
         assert_eq!(status, expected, "{answer}");
         assert!(answer.contains("urn:bauta:problem:"), "{answer}");
     }
