@@ -54,7 +54,7 @@ pub(crate) struct World {
     administrator: NoteSigner,
     pub(crate) authority: Authority,
     authority_note: Vec<u8>,
-    config: ServiceConfig,
+    pub(crate) config: ServiceConfig,
     signer_configs: Vec<SignerConfig>,
     service: Option<Running>,
     signers: BTreeMap<usize, Running>,
