@@ -4,6 +4,7 @@
 //! certificate is there: whatever happens in between, the next run repeats the same request, or shows again with the same
 //! key and nullifier, and uses up nothing more. A key that was sent with one nullifier is never sent with another.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ use rustls_pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 
 use super::client::{CallError, Server};
-use super::prepare::{Wish, later, ready};
+use super::prepare::{Wish, later, parameter_set, ready};
 use super::verify::{Verified, verify};
 use super::wallet::{
     Hidden, Pending, PendingRequest, PendingUse, PreparedPolicy, ScopeUse, Wallet,
@@ -207,7 +208,8 @@ impl Run<'_> {
         self.consent(&policy, &prepared)?;
         let mut show_microseconds = 0;
         let mut shows = 0;
-        let mut repeats = 0_u64;
+        let begun = Instant::now();
+        let wait = Duration::from_secs(self.arguments.wait);
         loop {
             let mut pending = self.pending(&policy, &prepared).await?;
             if pending.request.is_none() {
@@ -264,13 +266,13 @@ impl Run<'_> {
             };
             match next(&error) {
                 Next::Repeat(seconds) => {
-                    repeats += 1;
                     let last = request.expiry.saturating_add(RESUME);
-                    if repeats > 30 || clock::now() > last {
+                    let pause = Duration::from_secs(seconds);
+                    if begun.elapsed().saturating_add(pause) > wait || clock::now() > last {
                         // The wallet keeps the request; the next run begins with it.
                         return Err(later(error));
                     }
-                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    tokio::time::sleep(pause).await;
                 }
                 Next::ShowAgain => {
                     pending.request = None;
@@ -545,12 +547,9 @@ impl Run<'_> {
         };
         let mut usage = pending.usage.as_ref().and_then(|used| find(&stored, used));
         if let (Some(used), None, Some(wanted)) = (&pending.usage, &usage, &policy.scope) {
-            let made = prove_use(
-                &stored,
-                used,
-                wanted.bound,
-                self.arguments.parameters.as_deref(),
-            )?;
+            let key = verifying_key(&self.wallet.contents.keys, Relation::Nullifier)?;
+            let parameters = self.arguments.parameters.as_deref();
+            let made = prove_use(&stored, used, wanted.bound, &key, parameters)?;
             stored.uses.push(made.clone());
             self.wallet.contents.store(&stored);
             usage = Some(made);
@@ -684,17 +683,22 @@ fn fresh_key() -> anyhow::Result<(KeyPair, Vec<u8>)> {
     Ok((key, csr.der().to_vec()))
 }
 
-/// The verifying keys that [`ready`] stored.
-fn keys(stored: &std::collections::BTreeMap<String, String>) -> anyhow::Result<HolderKeys> {
-    let key = |relation: Relation| -> anyhow::Result<VerifyingKey> {
-        let text = stored
-            .get(relation.name())
-            .context("the wallet lacks verifying keys: prepare again")?;
-        let bytes = BASE64
-            .decode(text.as_bytes())
-            .context("the wallet is damaged")?;
-        VerifyingKey::decode(&bytes).context("the wallet's verifying keys")
-    };
+/// The verifying key of a relation, as [`ready`] stored it.
+fn verifying_key(
+    stored: &BTreeMap<String, String>,
+    relation: Relation,
+) -> anyhow::Result<VerifyingKey> {
+    let text = stored
+        .get(relation.name())
+        .context("the wallet lacks verifying keys: prepare again")?;
+    let bytes = BASE64
+        .decode(text.as_bytes())
+        .context("the wallet is damaged")?;
+    VerifyingKey::decode(&bytes).context("the wallet's verifying keys")
+}
+
+fn keys(stored: &BTreeMap<String, String>) -> anyhow::Result<HolderKeys> {
+    let key = |relation| verifying_key(stored, relation);
     let possession = [(Format::Native, key(Relation::PossessionNative)?)];
     let (policy, nullifier) = (key(Relation::Policy)?, key(Relation::Nullifier)?);
     Ok(HolderKeys::new(
@@ -710,12 +714,12 @@ fn prove_use(
     stored: &bauta_prover::wallet::Stored,
     used: &PendingUse,
     bound: u32,
+    key: &VerifyingKey,
     parameters: Option<&Path>,
 ) -> anyhow::Result<bauta_prover::wallet::StoredUse> {
     use bauta_circuits::nullifier::NullifierWitness;
     let folder = crate::operator::parameters::cache_folder(parameters)?;
-    let set = bauta_setup::load(&folder, Relation::Nullifier)
-        .with_context(|| format!("parameters of the nullifier in {}", folder.display()))?;
+    let set = parameter_set(&folder, Relation::Nullifier, &key.digest(), &|_| {})?;
     let element = parse_hex(&used.scope)
         .ok()
         .and_then(|bytes| field::from_bytes(&bytes).ok())

@@ -13,12 +13,12 @@ use bauta_prover::keys::Prover;
 use bauta_prover::prepare::{native_witness, policy_witness};
 use bauta_prover::prove::{ProveError, prove};
 use bauta_prover::wallet::{Stored, StoredPolicy, StoredUse};
+use bauta_setup::ParameterSet;
 use bauta_statement::field;
-use bauta_statement::file::authority::Mode;
 use bauta_statement::file::text::parse_hex;
-use bauta_statement::note::sha256;
+use bauta_statement::note::{Digest, sha256};
 use bauta_statement::policy::{Policy, RelationName, Test};
-use bauta_statement::relation::Relation;
+use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, Relation};
 use bauta_statement::scope;
 use bauta_statement::tree::{QuaternaryTree, VALUE_SET_DEPTH};
 use data_encoding::BASE64;
@@ -26,7 +26,7 @@ use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 
 use super::client::{CallError, Connection, Server};
-use super::guard::{self, Checked, Fetched, Missing, Offered, Outcome, Pins, Seen};
+use super::guard::{self, Checked, Fetched, GuardError, Missing, Offered, Outcome, Pins, Seen};
 use super::time;
 use super::wallet::{Contents, Pinned, PreparedPolicy, ScopeUse, Wallet};
 use crate::print::{Exit, Failure};
@@ -197,9 +197,7 @@ async fn look(
     let mut fetched = Fetched::default();
     // Each round fetches something new; honest logs need a handful.
     for _ in 0..200 {
-        match guard::check(pins, seen, &offered, policy, &fetched, now)
-            .map_err(|e| Failure::new(Exit::Wrong, e.to_string()))?
-        {
+        match guard::check(pins, seen, &offered, policy, &fetched, now).map_err(refused)? {
             Outcome::Checked(checked) => return Ok(*checked),
             Outcome::Missing(missing) => fetch(&connection, missing, &mut fetched).await?,
         }
@@ -257,6 +255,17 @@ pub(crate) fn later(error: CallError) -> anyhow::Error {
     let exit = match &error {
         CallError::Problem(problem) if problem.status < 500 => Exit::Failed,
         _ => Exit::Later,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// What the guard refuses is wrong, but for an epoch that may yet come and a policy that is not offered.
+fn refused(error: GuardError) -> anyhow::Error {
+    let exit = match &error {
+        GuardError::NoEpoch(_) => Exit::Later,
+        GuardError::PolicyNotInForce(_) => Exit::Failed,
+        GuardError::PolicyNotInForce(_) => Exit::Failed,
+        _ => Exit::Wrong,
     };
     Failure::new(exit, error.to_string())
 }
@@ -404,33 +413,57 @@ fn make(
     })
 }
 
-/// The proving key of a relation, if it is the one that the epoch names. In development what is missing is made.
+/// The proving key of a relation whose verifying key the epoch names.
 fn parameters(
     folder: &Path,
     checked: &Checked,
     relation: Relation,
     progress: &dyn Fn(&str),
-) -> anyhow::Result<bauta_setup::ParameterSet> {
+) -> anyhow::Result<ParameterSet> {
     let named = checked
         .parameters
         .verifying_key(RelationName(relation))
         .with_context(|| format!("the epoch's parameters lack {}", relation.name()))?;
-    let about = || format!("parameters of {} in {}", relation.name(), folder.display());
-    let set = match checked.authority.mode {
-        Mode::Development => bauta_setup::load_or_make(folder, relation, &mut |step| {
-            progress(&format!("parameters of {}: {step}", relation.name()));
+    parameter_set(folder, relation, &named.verifying_key, progress)
+}
+
+/// The parameter set with this verifying key, from a folder of sets (each in `<relation>-…`). One that everyone can make,
+/// which [`guard`] lets through in development alone, is made where it is not there.
+pub(crate) fn parameter_set(
+    folder: &Path,
+    relation: Relation,
+    key: &Digest,
+    progress: &dyn Fn(&str),
+) -> anyhow::Result<ParameterSet> {
+    let name = relation.name();
+    if DEVELOPMENT_VERIFYING_KEYS.contains(&(relation, *key)) {
+        return bauta_setup::load_or_make(folder, relation, &mut |step| {
+            progress(&format!("parameters of {name}: {step}"));
         })
-        .with_context(about)?,
-        Mode::Production => bauta_setup::load(folder, relation).with_context(about)?,
-    };
-    if set.verifying_key().digest() != named.verifying_key {
-        bail!(
-            "the {} are not those that the epoch names ({}…): fetch the CA's parameters, and give their folder with --parameters",
-            about(),
-            hex(&named.verifying_key[..6])
-        );
+        .with_context(|| format!("parameters of {name} in {}", folder.display()));
     }
-    Ok(set)
+    let about = || format!("cannot read {}", folder.display());
+    for entry in std::fs::read_dir(folder).with_context(about)? {
+        let entry = entry.with_context(about)?;
+        if !entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(&format!("{name}-"))
+        {
+            continue;
+        }
+        if let Ok(set) = bauta_setup::load(&entry.path(), relation)
+            && set.verifying_key().digest() == *key
+        {
+            return Ok(set);
+        }
+    }
+    bail!(
+        "no parameters of {name} in {} have the verifying key {} that the epoch names: fetch the CA's parameters, and give \
+         their folder with --parameters",
+        folder.display(),
+        hex(key)
+    )
 }
 
 /// The witness that the wallet's credential satisfies the policy.
