@@ -41,6 +41,8 @@ pub(crate) struct Report {
     authority: String,
     /// Whether the caller said which authority is the right one; else the log's own was taken at its word.
     authority_pinned: bool,
+    /// Whether the log-policy is the caller's own; else the service's was taken at its word.
+    log_policy_pinned: bool,
     issued: u64,
     /// Invalid issuances that the service logged; no certificate may exist for them.
     faults: Vec<String>,
@@ -61,6 +63,9 @@ impl Report {
         if !self.authority_pinned {
             lines.push(format!("taken at the log's word: its first authority is {}; compare, and give it with --authority", self.authority));
         }
+        if !self.log_policy_pinned {
+            lines.push("taken at the service's word: its log-policy; give your own with --log-policy".to_owned());
+        }
         for fault in &self.faults {
             lines.push(format!("fault of the service: {fault}"));
         }
@@ -80,8 +85,7 @@ pub(crate) async fn run(arguments: &cli::Audit, printer: Printer) -> anyhow::Res
 
 /// Audits a log; an error names the first thing that is wrong. Faults of the service are in the report.
 pub(crate) async fn audit(arguments: &cli::Audit) -> anyhow::Result<Report> {
-    let policy = LogPolicy::parse(&files::read(&arguments.log_policy, 1 << 20)?)
-        .with_context(|| arguments.log_policy.display().to_string())?;
+    let told = arguments.log_policy.clone();
     let pinned = arguments.authority.as_deref().map(parse_hex).transpose().context("--authority")?;
     let log = arguments.log.clone();
     let service_ca = arguments.service_ca.clone();
@@ -89,13 +93,23 @@ pub(crate) async fn audit(arguments: &cli::Audit) -> anyhow::Result<Report> {
     // Files are read and presentations verified on a thread that may block.
     tokio::task::spawn_blocking(move || {
         if log.starts_with("https://") {
-            examine(HttpSource::new(&log, service_ca.as_deref())?, &policy, pinned, &compare)
+            let source = HttpSource::new(&log, service_ca.as_deref())?;
+            let policy = match &told {
+                Some(path) => files::read(path, 1 << 20)?,
+                None => source.fetch("log-policy")?.context("the service has no log-policy: give yours with --log-policy FILE")?,
+            };
+            let policy = LogPolicy::parse(&policy).context("log-policy")?;
+            examine(source, &policy, told.is_some(), pinned, &compare)
         } else {
             let folder = Path::new(&log);
             if !folder.is_dir() {
                 bail!("{log} is neither a folder nor an https:// address");
             }
-            examine(FolderStorage::read_only(folder), &policy, pinned, &compare)
+            // Whoever keeps the folder keeps the policy beside it, out of the log's reach.
+            let path = told.unwrap_or_else(|| folder.join("../log-policy"));
+            let policy = LogPolicy::parse(&files::read(&path, 1 << 20).context("give the log-policy with --log-policy FILE")?)
+                .with_context(|| path.display().to_string())?;
+            examine(FolderStorage::read_only(folder), &policy, true, pinned, &compare)
         }
     })
     .await?
@@ -105,7 +119,13 @@ fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
     Failure::new(Exit::Wrong, error.to_string())
 }
 
-fn examine<S: TileSource>(source: S, policy: &LogPolicy, pinned: Option<Digest>, copies: &[PathBuf]) -> anyhow::Result<Report> {
+fn examine<S: TileSource>(
+    source: S,
+    policy: &LogPolicy,
+    policy_pinned: bool,
+    pinned: Option<Digest>,
+    copies: &[PathBuf],
+) -> anyhow::Result<Report> {
     let reader = LogReader::new(source);
     let signed = published(&reader)?;
     let checkpoint = policy.check(&signed).map_err(wrong)?;
@@ -123,6 +143,7 @@ fn examine<S: TileSource>(source: S, policy: &LogPolicy, pinned: Option<Digest>,
         cosigners: checkpoint.cosigners().iter().map(|(key, _)| key.name().to_owned()).collect(),
         authority: hex(&authority),
         authority_pinned: pinned.is_some(),
+        log_policy_pinned: policy_pinned,
         issued: summary.issued,
         faults: summary.faults.iter().map(|(index, fault)| format!("entry {index}: {fault}")).collect(),
         copies: compared,

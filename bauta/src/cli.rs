@@ -106,10 +106,10 @@ pub(crate) struct Enrol {
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
     /// The desk's address.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "BAUTA_ISSUER")]
     pub(crate) issuer: String,
     /// CA of the desk's own TLS certificate (PEM).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "BAUTA_ISSUER_CA")]
     pub(crate) issuer_ca: PathBuf,
     /// The wallet was lost: revoke what it held, and begin anew with this one.
     #[arg(long)]
@@ -122,10 +122,10 @@ pub(crate) struct Enrol {
 #[derive(Args, Clone)]
 pub(crate) struct Remote {
     /// The service's address.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "BAUTA_SERVICE")]
     pub(crate) service: String,
     /// CA of the service's own TLS certificate (PEM).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "BAUTA_SERVICE_CA")]
     pub(crate) service_ca: PathBuf,
     /// The log-policy (C2SP tlog-policy) to pin; needed the first time only.
     #[arg(long, value_name = "FILE")]
@@ -165,6 +165,10 @@ pub(crate) struct Authenticate {
     /// Do not ask before proving and disclosing.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// For how long to repeat the request while the service is away or says "try again later"; then exit status 75. The
+    /// next run goes on with the same request.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) wait: u64,
     /// Folder of proving keys.
     #[arg(long, value_name = "DIR")]
     pub(crate) parameters: Option<PathBuf>,
@@ -183,12 +187,12 @@ pub(crate) struct VerifyCertificate {
     /// Its tlog-proof.
     #[arg(long, value_name = "FILE")]
     pub(crate) proof: PathBuf,
-    /// Bauta's CA certificate (PEM).
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: PathBuf,
-    /// The log-policy: the log's and the signers' keys, and the quorum.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) log_policy: PathBuf,
+    /// Bauta's CA certificate (PEM); `ca.pem` in the certificate's folder or the one above where it is not said.
+    #[arg(long, value_name = "FILE", env = "BAUTA_CA")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The log-policy: the log's and the signers' keys, and the quorum; `log-policy` in the same places where it is not said.
+    #[arg(long, value_name = "FILE", env = "BAUTA_LOG_POLICY")]
+    pub(crate) log_policy: Option<PathBuf>,
 }
 
 /// `bauta audit`.
@@ -197,9 +201,10 @@ pub(crate) struct Audit {
     /// The log: a folder, or the service's address.
     #[arg(value_name = "URL-OR-FOLDER")]
     pub(crate) log: String,
-    /// The log-policy: the log's and the signers' keys, and the quorum.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) log_policy: PathBuf,
+    /// The log-policy: the log's and the signers' keys, and the quorum. Where it is not said, `log-policy` beside the folder, or
+    /// the service's own, taken at its word.
+    #[arg(long, value_name = "FILE", env = "BAUTA_LOG_POLICY")]
+    pub(crate) log_policy: Option<PathBuf>,
     /// SHA-256 (hex) of the first authority file, as it was announced; without it the log's own is taken, and said so.
     #[arg(long, value_name = "HEX")]
     pub(crate) authority: Option<String>,
@@ -207,7 +212,7 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) compare: Vec<PathBuf>,
     /// CA of the service's own TLS certificate (PEM), where the log is an address.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "BAUTA_SERVICE_CA")]
     pub(crate) service_ca: Option<PathBuf>,
 }
 

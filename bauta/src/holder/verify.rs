@@ -1,6 +1,8 @@
 //! `bauta verify-certificate`, and the same check by which `authenticate` accepts what it was sent: offline, from the
 //! certificate, its tlog-proof, the CA and the log-policy.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Context;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use bauta_log::{LogPolicy, TlogProof};
@@ -174,17 +176,37 @@ pub(crate) fn verify_certificate(
     };
     let wrong = |error: VerifyError| Failure::new(Exit::Wrong, error.to_string());
     let leaf = first(&arguments.certificate)?;
-    let authority = first(&arguments.ca)?;
+    let ca_path = named_or_near(arguments.ca.as_deref(), &arguments.certificate, "ca.pem", "--ca")?;
+    let policy_path =
+        named_or_near(arguments.log_policy.as_deref(), &arguments.certificate, "log-policy", "--log-policy")?;
+    let authority = first(&ca_path)?;
     let proof = files::read(&arguments.proof, LIMIT)?;
-    let policy = LogPolicy::parse(&files::read(&arguments.log_policy, LIMIT)?)
-        .with_context(|| format!("{}", arguments.log_policy.display()))?;
+    let policy = LogPolicy::parse(&files::read(&policy_path, LIMIT)?)
+        .with_context(|| format!("{}", policy_path.display()))?;
     let identity = PresentedIdentity::from_der(&leaf)
         .map_err(|e| wrong(VerifyError::Profile(e.to_string())))?;
     let ca = Ca::from_certificate(&authority, identity.enterprise_number).with_context(|| {
         format!(
             "{} is not the certificate of a Bauta CA",
-            arguments.ca.display()
+            ca_path.display()
         )
     })?;
     Ok(verify(&leaf, &proof, &ca, &policy).map_err(wrong)?.report)
+}
+
+/// The file that was named, or the one of this name in the certificate's folder or the folder above it.
+fn named_or_near(
+    named: Option<&Path>,
+    certificate: &Path,
+    name: &str,
+    option: &str,
+) -> anyhow::Result<PathBuf> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    let folder = certificate.parent().unwrap_or(Path::new(""));
+    [folder.join(name), folder.join("..").join(name)]
+        .into_iter()
+        .find(|path| path.is_file())
+        .with_context(|| format!("no {name} beside the certificate or above it: name it with {option} FILE"))
 }

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bauta_statement::{
     file::parameters::{Parameters, Provenance, RelationParameters},
     policy::RelationName,
     relation::Relation,
 };
 
-use crate::{cli, files, hex, print::Printer};
+use crate::{
+    cli, files, hex,
+    print::{Exit, Failure, Printer},
+};
 
 /// Parameter sets that are there.
 pub(crate) struct Made {
@@ -31,7 +34,10 @@ pub(crate) fn cache_folder(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
         return Ok(folder.join("parameters"));
     }
     let Some(cache) = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))) else {
-        bail!("neither BAUTA_CACHE nor XDG_CACHE_HOME nor HOME says where to cache parameters: give --parameters DIR");
+        return Err(Failure::new(
+            Exit::Missing,
+            "neither BAUTA_CACHE nor XDG_CACHE_HOME nor HOME says where to cache parameters: give --parameters DIR",
+        ));
     };
     Ok(cache.join("bauta/parameters"))
 }

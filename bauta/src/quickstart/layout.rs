@@ -80,7 +80,6 @@ impl Layout {
         holder => "holder";
         certificate => "holder/certificate.pem";
         certificate_key => "holder/key.pem";
-        tlog_proof => "holder/certificate.tlog-proof";
     }
 
     /// The folder of signer `number`, from 1.

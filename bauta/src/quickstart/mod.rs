@@ -38,11 +38,10 @@ pub(crate) async fn run(arguments: &Quickstart, printer: Printer) -> anyhow::Res
     let ended = loop {
         tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
-            () = tokio::time::sleep(std::time::Duration::from_secs(2)) => {
-                if let Err(error) = processes.check() {
-                    break Err(error);
-                }
-            }
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => match processes.ended() {
+                Ok(ended) => ended.iter().for_each(|sentence| printer.note(sentence)),
+                Err(error) => break Err(error),
+            },
         }
     };
     processes.stop().await;

@@ -18,7 +18,15 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) struct Processes {
     program: PathBuf,
     logs: PathBuf,
-    children: Vec<(String, Child)>,
+    children: Vec<Part>,
+}
+
+/// One child.
+struct Part {
+    name: String,
+    /// What starts it again by hand.
+    line: String,
+    child: Child,
 }
 
 impl Processes {
@@ -53,13 +61,29 @@ impl Processes {
             .process_group(0) // Ctrl-C reaches the quickstart alone, which ends its children in order
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        self.children.push((name.to_owned(), child));
+        let line = format!("{} {} --config {}", self.program.display(), arguments.join(" "), config.display());
+        self.children.push(Part { name: name.to_owned(), line, child });
         Ok(())
+    }
+
+    /// A sentence for each child that has ended since the last call, with the line that starts it again. The others go on:
+    /// what the loss of a part does is one of the things to try.
+    pub(super) fn ended(&mut self) -> anyhow::Result<Vec<String>> {
+        let mut sentences = Vec::new();
+        let mut alive = Vec::new();
+        for mut part in self.children.drain(..) {
+            match part.child.try_wait().with_context(|| format!("cannot watch {}", part.name))? {
+                Some(status) => sentences.push(format!("{} ended ({status}); start it again with\n  {}", part.name, part.line)),
+                None => alive.push(part),
+            }
+        }
+        self.children = alive;
+        Ok(sentences)
     }
 
     /// An error naming the first child that has ended, with the end of what it printed.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
-        for (name, child) in &mut self.children {
+        for Part { name, child, .. } in &mut self.children {
             if let Some(status) = child.try_wait().with_context(|| format!("cannot watch {name}"))? {
                 let path = self.logs.join(format!("{name}.log"));
                 let printed = std::fs::read_to_string(&path).unwrap_or_default();
@@ -73,12 +97,12 @@ impl Processes {
 
     /// Asks every child to end, last started first, and kills what does not.
     pub(super) async fn stop(mut self) {
-        for (_, child) in self.children.iter().rev() {
+        for Part { child, .. } in self.children.iter().rev() {
             if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
             }
         }
-        for (_, child) in self.children.iter_mut().rev() {
+        for Part { child, .. } in self.children.iter_mut().rev() {
             if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
                 let _ = child.kill().await;
             }

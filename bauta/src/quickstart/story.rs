@@ -110,6 +110,8 @@ async fn open_service(
     step.fact("2 of 3 administrators signed parameters, schema, issuer set and policy; the issuer its revocation list");
     let epoch = client.publish_epoch().await.context("the epoch")?;
     step.fact(format!("epoch {epoch} is in force: what is accepted in this hour, the same for everyone, logged"));
+    step.doing("the desk opens");
+    wait(processes, "the organisation's desk", async || tokio::net::TcpStream::connect(ports.issuer).await.is_ok()).await?;
     step.fact(format!("the service's API: https://{}  (TLS 1.3, CA {})", ports.service, layout.tls_ca().display()));
     step.done();
     Ok(())
@@ -194,6 +196,7 @@ async fn authenticate(
         policy: POLICY.to_owned(),
         out: layout.holder(),
         yes: true,
+        wait: 60,
         parameters: None,
         remote,
         wallet: wallet.clone(),
@@ -235,7 +238,7 @@ async fn check_everything(teller: &mut Teller, layout: &Layout) -> anyhow::Resul
     let step = teller.step("An auditor re-verifies the whole history from public files");
     let arguments = Audit {
         log: layout.log().display().to_string(),
-        log_policy: layout.log_policy(),
+        log_policy: Some(layout.log_policy()),
         authority: Some(authorities::authority_digest(layout)?),
         compare: (1..=SIGNERS).map(|number| layout.signer(number).join("log")).collect(),
         service_ca: None,

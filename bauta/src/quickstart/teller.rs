@@ -35,10 +35,6 @@ impl Teller {
         Step { teller: self, start: Instant::now(), bar }
     }
 
-    pub(super) fn printer(&self) -> Printer {
-        self.printer
-    }
-
     /// Seconds since the story began.
     pub(super) fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
