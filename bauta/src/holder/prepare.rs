@@ -264,7 +264,6 @@ fn refused(error: GuardError) -> anyhow::Error {
     let exit = match &error {
         GuardError::NoEpoch(_) => Exit::Later,
         GuardError::PolicyNotInForce(_) => Exit::Failed,
-        GuardError::PolicyNotInForce(_) => Exit::Failed,
         _ => Exit::Wrong,
     };
     Failure::new(exit, error.to_string())
