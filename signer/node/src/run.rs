@@ -4,6 +4,7 @@
 use std::{
     convert::Infallible,
     sync::Arc,
+    thread::JoinHandle,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -24,13 +25,15 @@ use crate::{
     config::{Checked, ConfigError, Mode, SignerConfig},
     keys::{self, Keys, KeysError},
     seal::{self, KeySeal, PassphraseSeal, SealKind},
-    store::{DiskStore, StoreError},
+    store::{DiskStore, Publisher, StoreError},
     tls,
     transport::{self, Backoff, HEARTBEAT, Session, TransportError},
 };
 
 /// Frames that wait for the node.
 const INBOX: usize = 16;
+/// How long the public copy may lag behind.
+const COPY_DELAY: Duration = Duration::from_millis(50);
 /// A stream that lived so long was a good one: the next failure begins a new row.
 const GOOD: Duration = Duration::from_secs(30);
 
@@ -123,10 +126,13 @@ pub async fn run_with<B: Rulebook + Send + 'static>(
             &store,
             &mut OsRng,
         )?;
+        let (publisher, copies) = publish_behind(store.publisher());
         Ok(Shell {
             node,
             store,
             cosignature,
+            publisher,
+            copies,
         })
     })
     .await
@@ -162,12 +168,60 @@ struct Shell<B> {
     node: Node<B>,
     store: DiskStore,
     cosignature: CosignatureVerifier,
+    publisher: JoinHandle<Result<(), StoreError>>,
+    copies: std::sync::mpsc::Sender<Copy>,
+}
+
+/// What the public copy is to be brought up to.
+struct Copy {
+    tiles: Vec<TileFile>,
+    size: u64,
+    checkpoint: Vec<u8>,
+}
+
+/// Writes public copies on a thread of its own, until the sender is gone; those that came meanwhile are written as one.
+fn publish_behind(
+    mut publisher: Publisher,
+) -> (
+    JoinHandle<Result<(), StoreError>>,
+    std::sync::mpsc::Sender<Copy>,
+) {
+    let (sender, copies) = std::sync::mpsc::channel::<Copy>();
+    let thread = std::thread::spawn(move || {
+        while let Ok(mut copy) = copies.recv() {
+            // The share that is asked for next wants the disk first.
+            std::thread::sleep(COPY_DELAY);
+            while let Ok(newer) = copies.try_recv() {
+                copy.tiles.extend(newer.tiles);
+                (copy.size, copy.checkpoint) = (newer.size, newer.checkpoint);
+            }
+            publisher.publish(&copy.tiles, copy.size, &copy.checkpoint)?;
+        }
+        Ok(())
+    });
+    (thread, sender)
 }
 
 impl<B: Rulebook> Shell<B> {
-    fn work(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), StoreError> {
+    /// Works until there are no more commands; then waits for the public copy.
+    fn work(mut self, commands: mpsc::Receiver<Command>) -> Result<(), StoreError> {
+        let worked = self.obey(commands);
+        drop(self.copies);
+        let published = match self.publisher.join() {
+            Ok(published) => published,
+            Err(_) => Err(StoreError::Database(
+                "the thread of the public copy ended".to_owned(),
+            )),
+        };
+        worked.and(published)
+    }
+
+    fn obey(&mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), StoreError> {
         let mut outbox: Option<mpsc::Sender<Vec<u8>>> = None;
         while let Some(command) = commands.blocking_recv() {
+            if self.publisher.is_finished() {
+                break;
+            }
             let output = match command {
                 Command::Connected(sender) => {
                     outbox = Some(sender);
@@ -200,11 +254,12 @@ impl<B: Rulebook> Shell<B> {
             }
         }
         output.events.iter().for_each(tell);
-        self.publish(output)
+        self.publish(output);
+        Ok(())
     }
 
-    /// The public copy, after the answer: it can be made again from what is durable.
-    fn publish(&mut self, output: Output) -> Result<(), StoreError> {
+    /// The public copy, behind the answer: it can be made again from what is durable.
+    fn publish(&mut self, output: Output) {
         let mut tiles: Vec<TileFile> = Vec::new();
         let mut head: Option<DurableHead> = None;
         for record in output.persist {
@@ -214,15 +269,21 @@ impl<B: Rulebook> Shell<B> {
                 _ => {}
             }
         }
-        let Some(durable) = head else { return Ok(()) };
+        let Some(durable) = head else { return };
         let own_line = output.send.iter().find_map(|message| match message {
             ToCoordinator::Cosigned(cosigned) if cosigned.size == durable.head.size => {
                 Some(cosigned)
             }
             _ => None,
         });
-        let note = with_own_line(&durable.checkpoint, own_line, &self.cosignature);
-        self.store.publish(&tiles, durable.head.size, &note)
+        let checkpoint = with_own_line(&durable.checkpoint, own_line, &self.cosignature);
+        let copy = Copy {
+            tiles,
+            size: durable.head.size,
+            checkpoint,
+        };
+        // A thread that failed is gone, and `obey` ends with it.
+        let _ = self.copies.send(copy);
     }
 }
 

@@ -2,11 +2,17 @@
 //! and its sealed shares. All of it is in one redb database, where one transaction holds all of one output; each is durable,
 //! and read back, before anything of that output is sent.
 //!
-//! The tile folder beside it is the signer's public copy. It is written after the answer is sent, since it can be made again:
+//! The tile folder beside it is the signer's public copy. A [`Publisher`] writes it behind the answers, since it can be made again:
 //! entries stay in the database until the folder has them, and [`DiskStore::open`] writes what a crash left out. Objects are
 //! named by their hash, so they go straight into the folder, before the transaction.
 
-use std::{path::Path, sync::Mutex};
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bauta_log::{
     Edge, FolderStorage, Head, SignedCheckpoint, TileSource as _,
@@ -112,7 +118,7 @@ pub struct DiskStore {
     folder: FolderStorage,
     vault: Vault,
     /// Size of the log that the folder holds whole.
-    published: u64,
+    published: Arc<AtomicU64>,
     /// The bundle that was read last: its number, width and entries.
     bundle: Mutex<(u64, u16, Vec<Vec<u8>>)>,
 }
@@ -137,7 +143,7 @@ impl DiskStore {
             database,
             folder: FolderStorage::open(data.join("log"))?,
             vault,
-            published: 0,
+            published: Arc::default(),
             bundle: Mutex::default(),
         };
         store.recover()?;
@@ -238,7 +244,7 @@ impl DiskStore {
                     Record::Object { .. } | Record::Tiles(_) => {}
                 }
             }
-            pending.retain_in(..self.published, |_, _| false)?;
+            pending.retain_in(..self.published(), |_, _| false)?;
         }
         transaction.commit()?;
         rows().try_for_each(|record| self.read_back(record))
@@ -286,21 +292,17 @@ impl DiskStore {
         }
     }
 
-    /// Brings the public copy up to a head that was persisted: its tiles, then its checkpoint with this signer's own
-    /// cosignature line. A crash before or in this leaves the folder behind, and [`Self::open`] completes it.
-    ///
-    /// # Errors
-    /// [`StoreError::Folder`].
-    pub fn publish(
-        &mut self,
-        tiles: &[TileFile],
-        size: u64,
-        checkpoint: &[u8],
-    ) -> Result<(), StoreError> {
-        self.folder.put_tiles(tiles)?;
-        self.folder.put_checkpoint(checkpoint)?;
-        self.published = size;
-        Ok(())
+    /// Size of the log that the folder holds whole.
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// What writes the public copy, on whatever thread: the folder's disk is no reason to answer late.
+    pub fn publisher(&self) -> Publisher {
+        Publisher {
+            folder: self.folder.clone(),
+            published: self.published.clone(),
+        }
     }
 
     /// Reads how far the folder is, and writes what it lacks of the head.
@@ -317,7 +319,7 @@ impl DiskStore {
             .ok()
             .filter(|edge| edge.size() <= durable.head.size)
             .unwrap_or_default();
-        self.published = edge.size();
+        self.published.store(edge.size(), Ordering::Release);
         if edge.head() == durable.head {
             return Ok(());
         }
@@ -334,7 +336,8 @@ impl DiskStore {
             }
             .into());
         }
-        self.publish(&tiles, durable.head.size, &durable.checkpoint)
+        self.publisher()
+            .publish(&tiles, durable.head.size, &durable.checkpoint)
     }
 
     fn pending(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
@@ -344,11 +347,12 @@ impl DiskStore {
 
     /// An entry from the folder. What it says is checked by whoever asks: the replay hashes all entries up to the head's root.
     fn published_entry(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        if index >= self.published {
+        let published = self.published();
+        if index >= published {
             return Ok(None);
         }
         let number = index / BUNDLE;
-        let width = (self.published - number * BUNDLE).min(BUNDLE) as u16;
+        let width = (published - number * BUNDLE).min(BUNDLE) as u16;
         let mut bundle = self
             .bundle
             .lock()
@@ -374,6 +378,31 @@ impl DiskStore {
     fn burnt_checked(&self, group_key: &GroupKey, slot: &Slot) -> Result<bool, StoreError> {
         let table = self.database.begin_read()?.open_table(BURNT)?;
         Ok(table.get(nonce_key(group_key, slot).as_slice())?.is_some())
+    }
+}
+
+/// Writes the public copy: one at a time per store.
+pub struct Publisher {
+    folder: FolderStorage,
+    published: Arc<AtomicU64>,
+}
+
+impl Publisher {
+    /// Brings the public copy up to a head that was persisted: its tiles, then its checkpoint with this signer's own
+    /// cosignature line. A crash before or in this leaves the folder behind, and [`DiskStore::open`] completes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`].
+    pub fn publish(
+        &mut self,
+        tiles: &[TileFile],
+        size: u64,
+        checkpoint: &[u8],
+    ) -> Result<(), StoreError> {
+        self.folder.put_tiles(tiles)?;
+        self.folder.put_checkpoint(checkpoint)?;
+        self.published.store(size, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -499,7 +528,10 @@ mod tests {
         ];
         store.persist(&records).unwrap();
         if publish {
-            store.publish(&tiles, size, &durable.checkpoint).unwrap();
+            store
+                .publisher()
+                .publish(&tiles, size, &durable.checkpoint)
+                .unwrap();
         }
     }
 
@@ -512,7 +544,7 @@ mod tests {
         drop(store);
         let mut store = open(folder.path());
         assert_eq!(store.head().unwrap().unwrap(), log(0, 600).1);
-        assert_eq!(store.published, 600);
+        assert_eq!(store.published(), 600);
         for index in [0, 299, 300, 599] {
             assert_eq!(store.entry(index).unwrap(), index.to_be_bytes());
         }
