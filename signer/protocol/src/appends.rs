@@ -147,6 +147,7 @@ impl Coordinator {
             index += 1;
         }
         peer.resend = Some(now.saturating_add(self.patience.append));
+        peer.sent = Some(current);
         output.to(
             node,
             ToNode::Append(Append {
@@ -271,10 +272,16 @@ impl Coordinator {
         };
         // What it staged is gone; it goes on from what it cosigned.
         peer.next = peer.size;
+        // A refusal names no root: one of a head that was retracted says nothing of the one proposed since.
+        let sent = peer.sent;
+        let stale = |target: &Target| sent != Some((target.head.size, target.head.root));
+        if self.target.as_ref().is_some_and(stale) {
+            peer.resend = Some(now);
+        }
         let target = self
             .target
             .as_mut()
-            .filter(|target| target.head.size == size);
+            .filter(|target| target.head.size == size && !stale(target));
         let for_good = match refused.code {
             Code::LogSignature | Code::Forked | Code::WrongRoot | Code::InvalidEntry => true,
             Code::GoesBack | Code::Malformed | Code::Behind => {
@@ -294,14 +301,22 @@ impl Coordinator {
             peer.resend = None;
             peer.refuses = Some((target.head.size, target.head.root));
             let current = peer.refuses;
-            let willing = self.membership.signers.iter().filter(|signer| {
-                self.peers
-                    .get(&signer.name)
-                    .is_none_or(|peer| peer.refuses != current)
-            });
-            // Whoever might still cosign, does so in thought: is the policy satisfiable?
+            let signers = &self.membership.signers;
+            let refusing = signers
+                .iter()
+                .filter(|signer| {
+                    self.peers
+                        .get(&signer.name)
+                        .is_some_and(|peer| peer.refuses == current)
+                })
+                .count();
+            // Whoever might still cosign, does so in thought: is the policy satisfiable? And is one of those who refuse
+            // honest? 2q − n − 1 bad signers are the most that q is fork-safe for. If they alone could send the service
+            // back, the honest ones who cosigned would hold a head that the log has left, and never cosign again.
             let quorum = self.membership.quorum;
-            if willing.count() < quorum && !target.complete && !target.impossible {
+            let bad = (2 * quorum).saturating_sub(signers.len() + 1);
+            let unreachable = signers.len() - refusing < quorum && refusing > bad;
+            if unreachable && !target.complete && !target.impossible {
                 target.impossible = true;
                 output.events.push(Event::HeadImpossible { size });
             }
@@ -338,6 +353,14 @@ impl Coordinator {
             && target.report <= now
         {
             target.report = now.saturating_add(self.patience.quorum);
+            if !target.impossible {
+                // Whoever refused is asked again: an answer to an older head may have been taken for one to this.
+                for peer in self.peers.values_mut() {
+                    if peer.refuses.take().is_some() {
+                        peer.resend = Some(now);
+                    }
+                }
+            }
             output.events.push(Event::QuorumMissing {
                 size: target.head.size,
                 have: target.have.clone(),

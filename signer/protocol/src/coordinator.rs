@@ -110,7 +110,8 @@ pub enum Event {
         /// In its words.
         reason: String,
     },
-    /// So many nodes refuse this head that it will never have its quorum: go back to the last head that has one.
+    /// So many nodes refuse this head that it will never have its quorum, and one of them at least is honest: go back to
+    /// the last head that has one.
     HeadImpossible {
         /// The head's size.
         size: u64,
@@ -229,6 +230,8 @@ pub(crate) struct Peer {
     pub(crate) next: u64,
     /// When what was sent last is sent again; `None`: nothing is under way.
     pub(crate) resend: Option<u64>,
+    /// The head that it was sent entries for last.
+    pub(crate) sent: Option<(u64, Digest)>,
     /// The head that it will not cosign.
     pub(crate) refuses: Option<(u64, Digest)>,
     /// Nonces that it offered and that nobody used.

@@ -4,7 +4,7 @@ use bauta_signer_protocol::{
     coordinator::Event,
     messages::{
         Append, Code, DkgRound1, DkgRound1s, DkgRound2s, DkgRun, DkgStart, Refused, SignRequest,
-        ToCoordinator, ToNode,
+        Subject, ToCoordinator, ToNode,
     },
 };
 use bauta_statement::file::authority::Quorum;
@@ -42,6 +42,33 @@ fn silent_and_refusing_signers_are_replaced() {
         }
         assert!(world.culprits().is_empty());
     }
+}
+
+#[test]
+fn bad_signers_alone_do_not_send_the_log_back() {
+    let mut world = World::new(17, 5, 3, 4);
+    world.run(1, |_| false);
+    let now = world.seconds();
+    let size = world.propose(&[entry(b'I', now, b"")]);
+    // A refusal counts from whoever was sent the head.
+    let mut impossible = |name: &str| {
+        let refused = ToCoordinator::Refused(Refused {
+            subject: Subject::Append(size),
+            code: Code::InvalidEntry,
+            reason: "so they say".into(),
+        });
+        let output = world
+            .coordinator
+            .handle(world.now, &mut world.rng, &world.log, name, refused);
+        output
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::HeadImpossible { .. }))
+    };
+    // f = 2: the three honest ones may have cosigned, and could follow no other head of this size.
+    assert!(!impossible("signer-1"));
+    assert!(!impossible("signer-2"));
+    assert!(impossible("signer-3"));
 }
 
 #[test]
