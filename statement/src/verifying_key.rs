@@ -50,22 +50,22 @@ pub enum UnsafeKey {
     /// An element is the point at infinity.
     #[error("the verifying key's {0} is the point at infinity; do not use these parameters")]
     Infinity(&'static str),
-    /// δ is the generator, so γ = δ, and anyone can forge (A = α, B = β, C = −ΣL).
+    /// δ is the generator or its negative, so γ = ±δ, and anyone can forge (A = α, B = β, C = ∓ΣL).
     #[error(
-        "the verifying key has γ = δ, with which anyone can forge; do not use these parameters"
+        "the verifying key has γ = ±δ, with which anyone can forge; do not use these parameters"
     )]
     DeltaIsGamma,
-    /// α or β is the generator.
+    /// α or β is the generator or its negative.
     #[error(
-        "the verifying key's {0} is the generator: its logarithm is known; do not use these parameters"
+        "the verifying key's {0} is the generator or its negative: its logarithm is known; do not use these parameters"
     )]
     Generator(&'static str),
     /// δ₁ and δ₂ are not of one δ, so a show would not hide.
     #[error("δ₁ and δ₂ of the verifying key do not match; do not use these parameters")]
     DeltaMismatch,
-    /// Two inputs have the same base, so one could be traded for the other.
+    /// Two inputs have the same base, or one the other's negative, so one could be traded for the other.
     #[error(
-        "inputs {0} and {1} of the verifying key have the same base; do not use these parameters"
+        "inputs {0} and {1} of the verifying key have the same base up to sign; do not use these parameters"
     )]
     RepeatedInput(usize, usize),
     /// A wrong number of input bases for the relation.
@@ -142,8 +142,8 @@ impl VerifyingKey {
         self.l.len().saturating_sub(1)
     }
 
-    /// Checks all that can be checked of a key alone: nothing is infinity, γ ≠ δ, δ₁ and δ₂ are of one δ, α and β are not
-    /// the generators, no two inputs share a base, and there are `inputs` of them.
+    /// Checks all that can be checked of a key alone: nothing is infinity, γ ≠ ±δ, δ₁ and δ₂ are of one δ, α and β are not
+    /// the generators, no two inputs share a base (all up to sign), and there are `inputs` of them.
     pub fn validate(&self, inputs: usize) -> Result<(), UnsafeKey> {
         if self.l.len() != inputs + 1 {
             return Err(UnsafeKey::InputCount {
@@ -163,18 +163,18 @@ impl VerifyingKey {
             }
         }
         let (g1, g2) = (G1Affine::generator(), G2Affine::generator());
-        if self.delta_g2 == g2 || self.delta_g1 == g1 {
+        if same(self.delta_g2, g2) || same(self.delta_g1, g1) {
             return Err(UnsafeKey::DeltaIsGamma);
         }
-        if self.alpha_g1 == g1 {
+        if same(self.alpha_g1, g1) {
             return Err(UnsafeKey::Generator("α₁"));
         }
-        if self.beta_g2 == g2 {
+        if same(self.beta_g2, g2) {
             return Err(UnsafeKey::Generator("β₂"));
         }
         for (i, first) in self.l.iter().enumerate() {
             for (j, second) in self.l.iter().enumerate().skip(i + 1) {
-                if first == second {
+                if same(*first, *second) {
                     return Err(UnsafeKey::RepeatedInput(i, j));
                 }
             }
@@ -192,7 +192,7 @@ impl VerifyingKey {
                 if first.alpha_g1 != second.alpha_g1 || first.beta_g2 != second.beta_g2 {
                     return Err(UnsafeKey::NotOneSet("α or β differs"));
                 }
-                if first.delta_g2 == second.delta_g2 {
+                if same(first.delta_g2, second.delta_g2) {
                     return Err(UnsafeKey::NotOneSet("δ is used twice"));
                 }
             }
@@ -211,6 +211,11 @@ impl VerifyingKey {
         let terms: Vec<_> = bases.iter().copied().zip(known.iter().copied()).collect();
         Some((crate::group::sum_of_products(&terms) + constant).into())
     }
+}
+
+/// Whether two points are the same up to sign.
+fn same<P: AffineRepr>(one: P, other: P) -> bool {
+    one == other || one.into_group() == -other.into_group()
 }
 
 struct PointReader<'a> {
@@ -321,17 +326,23 @@ mod tests {
         let mut bad = key(4);
         (bad.delta_g1, bad.delta_g2) = (G1Affine::generator(), G2Affine::generator());
         assert_eq!(bad.validate(4), Err(UnsafeKey::DeltaIsGamma));
+        // δ = −1 is known as well: A = α, B = β, C = ΣL.
+        bad.delta_g1 = -bad.delta_g1;
+        bad.delta_g2 = -bad.delta_g2;
+        assert_eq!(bad.validate(4), Err(UnsafeKey::DeltaIsGamma));
         let mut bad = key(4);
         bad.delta_g1 = (bad.delta_g1 + G1Affine::generator()).into_affine();
         assert_eq!(bad.validate(4), Err(UnsafeKey::DeltaMismatch));
         let mut bad = key(4);
         bad.l[4] = bad.l[2];
         assert_eq!(bad.validate(4), Err(UnsafeKey::RepeatedInput(2, 4)));
+        bad.l[4] = -bad.l[2];
+        assert_eq!(bad.validate(4), Err(UnsafeKey::RepeatedInput(2, 4)));
         let mut bad = key(4);
-        bad.alpha_g1 = G1Affine::generator();
+        bad.alpha_g1 = -G1Affine::generator();
         assert_eq!(bad.validate(4), Err(UnsafeKey::Generator("α₁")));
         let mut bad = key(4);
-        bad.beta_g2 = G2Affine::generator();
+        bad.beta_g2 = -G2Affine::generator();
         assert_eq!(bad.validate(4), Err(UnsafeKey::Generator("β₂")));
     }
 
@@ -339,6 +350,11 @@ mod tests {
     fn keys_of_two_sets_do_not_mix() {
         let first = key(2);
         let mut second = key(3);
+        assert_eq!(
+            VerifyingKey::of_one_set(&[&first, &second]),
+            Err(UnsafeKey::NotOneSet("δ is used twice"))
+        );
+        second.delta_g2 = -second.delta_g2;
         assert_eq!(
             VerifyingKey::of_one_set(&[&first, &second]),
             Err(UnsafeKey::NotOneSet("δ is used twice"))
