@@ -1,5 +1,7 @@
 //! The attribute vector: sixteen field elements that every credential, whatever its format, is read into.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::{
@@ -27,9 +29,15 @@ pub fn absent() -> Fr {
     Fr::from(1u128 << 64)
 }
 
-/// The sixteen slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The sixteen slots. `Debug` shows none of them: slot 1 is the holder secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AttributeVector(pub [Fr; SLOTS]);
+
+impl fmt::Debug for AttributeVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AttributeVector(redacted)")
+    }
+}
 
 impl AttributeVector {
     /// The element in a slot; *absent* beyond the last one.
@@ -218,6 +226,12 @@ mod tests {
             Err(SerialError::NotMinimal)
         );
         assert!(Serial::from_be_bytes(&[0xff; 20]).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_no_slot() {
+        let shown = format!("{:?}", AttributeVector([Fr::from(421_337); SLOTS]));
+        assert!(!shown.contains("421337"), "{shown}");
     }
 
     #[test]
