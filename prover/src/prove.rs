@@ -19,8 +19,9 @@ use bauta_statement::verifying_key::VerifyingKey;
 
 use crate::keys::Prover;
 
-/// A proof as the wallet keeps it. It is never sent: [`crate::show`] sends a re-randomized one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A proof as the wallet keeps it. It is never sent: [`crate::show`] sends a re-randomized one. It does not hide its
+/// hidden inputs from who can guess them, so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RelationProof {
     /// Which relation.
     pub relation: Relation,
@@ -34,6 +35,14 @@ pub struct RelationProof {
     pub b: G2Affine,
     /// C.
     pub c: G1Affine,
+}
+
+impl std::fmt::Debug for RelationProof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelationProof")
+            .field("relation", &self.relation)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why there is no proof. `E` is the relation's own reason.

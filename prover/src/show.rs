@@ -95,7 +95,6 @@ pub struct SlotMap {
 }
 
 /// A stored proof with what does not change from show to show.
-#[derive(Debug)]
 struct Ready {
     relation: Relation,
     slots: Vec<Option<usize>>,
@@ -107,7 +106,6 @@ struct Ready {
 }
 
 /// Everything ready to be shown for one policy in one epoch, and for one use of its scope if it has one.
-#[derive(Debug)]
 pub struct Prepared {
     holding: Holding,
     slots: SlotMap,
@@ -115,6 +113,15 @@ pub struct Prepared {
     used: Option<(NullifierPublic, Ready)>,
     possession: Ready,
     policy: Ready,
+}
+
+/// Without the stored proofs and Σ hᵢLᵢ, against which guesses of the hidden inputs can be tested.
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared")
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Prepared {
@@ -223,7 +230,7 @@ impl Prepared {
     }
 
     /// A presentation for `context`, and the openings of what the policy asks to disclose. Make one when it is asked for, never
-    /// in stock; each call draws fresh randomness, keyed by the whole context and by the vector.
+    /// in stock; each call draws fresh randomness, keyed by the whole context, by the stored proofs and by the vector.
     pub fn show(
         &self,
         rng: &mut (impl RngCore + CryptoRng),
@@ -233,7 +240,11 @@ impl Prepared {
         let statement = self.statement(keys)?;
         let nullifier = self.nullifier().map(|public| public.nullifier);
         let transcript = PresentationTranscript::new(&statement, nullifier.as_ref(), context);
-        let mut rng = transcript.show_rng(&self.holding.vector.0, rng);
+        let proofs = [&self.possession, &self.policy]
+            .into_iter()
+            .chain(self.used.iter().map(|(_, ready)| ready))
+            .map(|ready| (*ready.a.point(), *ready.b.point(), ready.c));
+        let mut rng = transcript.show_rng(proofs, &self.holding.vector.0, rng);
         self.show_with(&mut rng, keys, transcript)
     }
 

@@ -85,6 +85,46 @@ fn shows_of_one_credential_have_nothing_in_common_but_the_nullifier() {
     assert_ne!(first.possession.t, third.possession.t);
 }
 
+/// The same clone, the same challenge and key, and a policy proof that was made anew (by threads that took the randomness
+/// in another order, say): the challenge differs, so the masks must, or the difference of responses gives the secret.
+#[test]
+fn a_clone_with_another_stored_proof_repeats_no_mask() {
+    let story = story();
+    let anew = prove(&story.policy_prover, &story.policy_witness, &mut rng(70)).unwrap();
+    let prepared = Prepared::new(
+        &story.holder_keys,
+        Holding::from(&story.credential),
+        &story.possession,
+        &anew,
+        Some(&story.use_proof),
+        story.slots(),
+    )
+    .unwrap();
+    let (first, _) = shown(1);
+    let (second, _) = prepared
+        .show(&mut rng(1), &story.holder_keys, &context())
+        .unwrap();
+    assert!(check(story, &context(), &second).is_ok());
+    assert_ne!(first.possession.t, second.possession.t);
+    assert_ne!(first.policy.t, second.policy.t);
+}
+
+/// Neither the holder secret nor anything against which attributes can be guessed is in a debug print.
+#[test]
+fn debug_prints_of_what_is_stored_show_neither_proof_nor_secret() {
+    let story = story();
+    let shown = format!("{:?} {:?}", story.prepared, story.possession);
+    let secret = story.credential.holder().secret.to_string();
+    assert!(!shown.contains(&secret), "{shown}");
+    for coordinate in [
+        story.possession.a.x,
+        story.policy_proof.c.x,
+        story.use_proof.a.x,
+    ] {
+        assert!(!shown.contains(&coordinate.to_string()), "{shown}");
+    }
+}
+
 /// BUGS 3: every bit of every field of the context that a hostile party could move.
 #[test]
 fn another_context_is_refused() {

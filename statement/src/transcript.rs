@@ -4,6 +4,7 @@
 //! Order: version, format, verifying-key digests, slot maps, every public input, the context, all (A', B', C'', V), the
 //! commitments, the first messages; then the challenge; then, for the weights of a batch, the responses.
 
+use ark_bn254::{G1Affine, G2Affine};
 use ark_ff::PrimeField;
 use merlin::{Transcript, TranscriptRng};
 use rand_core::{CryptoRng, RngCore};
@@ -59,14 +60,22 @@ impl PresentationTranscript {
         Self(t)
     }
 
-    /// The randomness of one show: keyed by the whole context, by the witness and by `rng`, so that a cloned machine
-    /// with a repeated `rng` does not repeat a first message under another challenge.
+    /// The randomness of one show: keyed by the whole context, by the stored proofs that are shown (A, B, C of each), by
+    /// the witness and by `rng`. All that the challenge depends on is in it, so that a cloned machine with a repeated
+    /// `rng` does not repeat a first message under another challenge.
     pub fn show_rng<'a>(
         &self,
+        proofs: impl IntoIterator<Item = (G1Affine, G2Affine, G1Affine)>,
         witness: impl IntoIterator<Item = &'a Fr>,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> TranscriptRng {
         let mut builder = self.0.build_rng();
+        for (a, b, c) in proofs {
+            builder = builder
+                .rekey_with_witness_bytes(b"proof", &g1_to_bytes(&a))
+                .rekey_with_witness_bytes(b"proof", &g2_to_bytes(&b))
+                .rekey_with_witness_bytes(b"proof", &g1_to_bytes(&c));
+        }
         for value in witness {
             builder = builder.rekey_with_witness_bytes(b"witness", &field::to_bytes(value));
         }
@@ -142,7 +151,6 @@ mod tests {
     use crate::presentation::Usage;
     use crate::presentation::tests::sample;
     use crate::vector::Format;
-    use ark_bn254::{G1Affine, G2Affine};
     use ark_ec::AffineRepr;
     use ark_ff::UniformRand;
     use rand_chacha::ChaCha20Rng;
@@ -272,20 +280,28 @@ mod tests {
         }
     }
 
-    /// A cloned machine (same rng state) draws other randomness in another context or for another witness.
+    /// A cloned machine (same rng state) draws other randomness in another context, for another witness, and for other
+    /// proofs: with the same masks under another challenge the two shows would give the vector away.
     #[test]
-    fn show_randomness_follows_context_and_witness() {
-        let draw = |context: &Context, witness: u64| {
+    fn show_randomness_follows_context_proofs_and_witness() {
+        let (g1, g2) = (G1Affine::generator(), G2Affine::generator());
+        let draw = |context: &Context, proof: (G1Affine, G2Affine, G1Affine), witness: u64| {
             let transcript = PresentationTranscript::new(&statement(), None, context);
-            let mut rng =
-                transcript.show_rng(&[Fr::from(witness)], &mut ChaCha20Rng::seed_from_u64(1));
+            let mut rng = transcript.show_rng(
+                [proof],
+                &[Fr::from(witness)],
+                &mut ChaCha20Rng::seed_from_u64(1),
+            );
             Fr::rand(&mut rng)
         };
-        let first = draw(&context(), 1);
-        assert_eq!(first, draw(&context(), 1));
+        let first = draw(&context(), (g1, g2, g1), 1);
+        assert_eq!(first, draw(&context(), (g1, g2, g1), 1));
         let mut other = context();
         other.nonce[0] ^= 1;
-        assert_ne!(first, draw(&other, 1));
-        assert_ne!(first, draw(&context(), 2));
+        assert_ne!(first, draw(&other, (g1, g2, g1), 1));
+        assert_ne!(first, draw(&context(), (g1, g2, g1), 2));
+        for proof in [(-g1, g2, g1), (g1, -g2, g1), (g1, g2, -g1)] {
+            assert_ne!(first, draw(&context(), proof, 1));
+        }
     }
 }
