@@ -345,10 +345,26 @@ fn policy(
             .check_formats(formats(&set.body))
             .map_err(|error| Refusal::Policy(error.to_string()))?;
     }
+    // Periods of different lengths can have one start, and so one scope: a nullifier could be spent again, on another key,
+    // after the shorter one.
+    if let Some(scope) = &policy.scope
+        && let Some(period) = files.periods.get(&scope.name)
+        && *period != scope.period_seconds
+    {
+        return Err(Refusal::Policy(format!(
+            "scope {:?} has a period of {period} seconds throughout this log; give a scope with another period another name",
+            scope.name
+        )));
+    }
     if last.is_none() && live(&files.policies, Kind::Policy, files) >= MAX_POLICIES {
         return Err(Refusal::TooMany("policies", MAX_POLICIES));
     }
     let logged = place.logged(file, policy);
+    if let Some(scope) = &policy.scope {
+        files
+            .periods
+            .insert(scope.name.clone(), scope.period_seconds);
+    }
     files.policies.insert(file.header.name.clone(), logged);
     Ok(())
 }

@@ -114,6 +114,8 @@ pub(super) struct Files {
     pub(super) quorums: Vec<Arc<Authority>>,
     pub(super) parameters: Option<LoggedParameters>,
     pub(super) policies: BTreeMap<String, Logged<Policy>>,
+    /// The period of each scope that a logged policy ever named.
+    pub(super) periods: BTreeMap<String, u64>,
     pub(super) schemas: BTreeMap<String, Logged<Schema>>,
     pub(super) issuer_sets: BTreeMap<String, Logged<IssuerSet>>,
     pub(super) operations: BTreeMap<String, Logged<KeyOperation>>,

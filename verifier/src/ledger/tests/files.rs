@@ -832,6 +832,30 @@ fn production_refuses_the_known_development_keys_whatever_a_file_calls_them() {
     }
 }
 
+/// Two periods with one start would be one scope, and a nullifier spent in the shorter could be spent again in the longer.
+#[test]
+fn a_scope_has_one_period_throughout_the_log() {
+    let mut world = World::running();
+    let with = |name: &str, version, period: u64| {
+        let mut policy = World::policy_body(name);
+        policy["scope"]["period_seconds"] = json!(period);
+        World::json_text(Kind::Policy, name, version, &policy)
+    };
+    for text in [with("staff", 2, 3_600), with("visitors", 1, 7 * 86_400)] {
+        let note = world.by_administrators(&text);
+        refused(&mut world, note, |r| matches!(r, Refusal::Policy(_)));
+    }
+    let note = world.by_administrators(&with("visitors", 1, 86_400));
+    world.submit(note).unwrap();
+    // Nor after the policy has moved to another scope.
+    let mut policy = World::policy_body("staff");
+    policy["scope"] = json!({"name": "hourly", "period_seconds": 3_600, "bound": 5});
+    let note = world.by_administrators(&World::json_text(Kind::Policy, "staff", 2, &policy));
+    world.submit(note).unwrap();
+    let note = world.by_administrators(&with("visitors", 2, 3_600));
+    refused(&mut world, note, |r| matches!(r, Refusal::Policy(_)));
+}
+
 #[test]
 fn production_refuses_what_is_known_to_be_unsafe() {
     let mut world = World::begun(Mode::Production);
