@@ -28,6 +28,7 @@ pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Resul
         }
         (None, Some(run)) => {
             let config = start(&run)?;
+            bauta_signer::process::harden();
             bauta_signer::run(config, until_asked()?).await.context("signer")
         }
         (None, None) => unreachable!("clap asks for --config where there is no subcommand"),
