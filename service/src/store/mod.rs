@@ -207,6 +207,8 @@ impl Store {
             transaction: "open",
             source,
         };
+        // Disclosed values are in it, beside the entries that they belong to. SQLite gives its other files the same mode.
+        private(file).map_err(|error| failed(sqlx::Error::Io(error)))?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_with(options.clone())
@@ -830,6 +832,17 @@ impl Store {
                 source,
             })
     }
+}
+
+/// Makes a file that its owner alone may read, or makes it so.
+fn private(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(file)?
+        .set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
 /// SQL has signed integers; every number here is far below their end.

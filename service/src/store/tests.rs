@@ -52,6 +52,22 @@ async fn statuses(store: &Store) -> Vec<(String, i64)> {
 }
 
 #[tokio::test]
+async fn the_database_is_its_owner_s_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("service.sqlite");
+    std::fs::write(&file, []).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let store = Store::open(&file).await.unwrap();
+    store.admit(&request(1, None, 1), NOW, 10).await.unwrap();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?}", entry.file_name());
+    }
+}
+
+#[tokio::test]
 async fn every_statement_prepares_on_a_migrated_database() {
     let (_folder, store) = store().await;
     let mut connection = store.writer.acquire().await.unwrap();
