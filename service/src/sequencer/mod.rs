@@ -184,13 +184,28 @@ pub enum SubmitError {
 struct Waiters(Mutex<BTreeMap<EntryId, Vec<oneshot::Sender<()>>>>);
 
 impl Waiters {
-    fn wait(&self, id: EntryId) -> oneshot::Receiver<()> {
+    fn wait(self: &Arc<Self>, id: EntryId) -> Waiting {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let senders = waiting.entry(id).or_default();
         senders.retain(|sender| !sender.is_closed());
         senders.push(sender);
-        receiver
+        Waiting {
+            waiters: Arc::clone(self),
+            id,
+            done: Some(receiver),
+        }
+    }
+
+    /// Forgets those who wait no more. What ends before its waiter looks would else stay for ever.
+    fn forget(&self, id: EntryId) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(senders) = waiting.get_mut(&id) {
+            senders.retain(|sender| !sender.is_closed());
+            if senders.is_empty() {
+                waiting.remove(&id);
+            }
+        }
     }
 
     fn done(&self, id: EntryId) {
@@ -203,6 +218,29 @@ impl Waiters {
             // Whoever waited may be gone.
             let _ = sender.send(());
         }
+    }
+}
+
+/// One who waits; dropping it leaves nothing behind.
+struct Waiting {
+    waiters: Arc<Waiters>,
+    id: EntryId,
+    done: Option<oneshot::Receiver<()>>,
+}
+
+impl Waiting {
+    /// Waits. A channel that somebody else's failure closed counts as done: looking again is right in any case.
+    async fn done(mut self) {
+        if let Some(done) = self.done.as_mut() {
+            let _ = done.await;
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.done = None;
+        self.waiters.forget(self.id);
     }
 }
 
@@ -280,10 +318,7 @@ impl Handle {
                         reason: "the request is older than a day".to_owned(),
                     });
                 }
-                // A closed channel is one that somebody else's failure closed; looking again is right in any case.
-                Some(Status::Waiting | Status::Logged { .. }) => {
-                    let _ = done.await;
-                }
+                Some(Status::Waiting | Status::Logged { .. }) => done.done().await,
             }
         }
     }
@@ -304,9 +339,7 @@ impl Handle {
             match self.store.status(id).await? {
                 Some(Status::Logged { index }) => return Ok(index),
                 Some(Status::Dropped { reason }) => return Err(SubmitError::Refused(reason)),
-                Some(Status::Waiting) => {
-                    let _ = done.await;
-                }
+                Some(Status::Waiting) => done.done().await,
                 _ => return Err(StoreError::Damaged("an entry of the wrong kind").into()),
             }
         }

@@ -300,6 +300,9 @@ async fn entries_are_logged_and_issuances_certified() {
     );
     assert_eq!(service.handle.submit(parameters(2)).await.unwrap(), 2);
     assert_eq!(service.entries().len(), 3);
+    // Nobody waits, and nobody is remembered as waiting.
+    service.handle.outcome(id).await.unwrap();
+    assert!(service.handle.waiters.0.lock().unwrap().is_empty());
     // A signer that catches up in steps is given any prefix.
     let prefix = service.parts.log.prefix(2, &log_signer()).unwrap();
     assert_eq!(
