@@ -286,7 +286,11 @@ impl Actor {
                 );
                 self.introduce(stream);
             }
-            streams::Event::Frame { stream, message } => {
+            streams::Event::Frame {
+                stream,
+                message,
+                place: _place,
+            } => {
                 let Some(name) = self
                     .streams
                     .get(&stream)

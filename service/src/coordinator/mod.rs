@@ -129,7 +129,7 @@ impl CoordinatorHandle {
         } = parts;
         let pins = Pins::default();
         let config = tls::coordinator(vec![identity.0], identity.1, pins.clone())?;
-        // Unbounded, but each sender is bounded: a stream by its window, a caller by waiting for its answer.
+        // Unbounded, but each sender is bounded: a stream by its places, a caller by waiting for its answer.
         let (commands, inbox) = mpsc::unbounded_channel();
         let (orders, ordered) = mpsc::channel(QUEUE);
         let (publish, status) = watch::channel(Vec::new());

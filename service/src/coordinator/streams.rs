@@ -17,7 +17,7 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
@@ -48,6 +48,9 @@ const MAX_CONNECTIONS: usize = 128;
 /// Frames that wait for one signer's network.
 const QUEUE: usize = 256;
 
+/// Messages of one signer that wait for the actor. Beyond it nothing is read from the stream, and the signer's own window fills.
+const UNHEARD: usize = 16;
+
 /// What happens on a stream.
 pub(crate) enum Event {
     /// A stream is open.
@@ -65,6 +68,8 @@ pub(crate) enum Event {
         stream: u64,
         /// The message.
         message: Vec<u8>,
+        /// Its place among those that wait for the actor.
+        place: OwnedSemaphorePermit,
     },
     /// The stream ended.
     Closed {
@@ -290,12 +295,18 @@ async fn read(
             }
         }
     };
+    let places = Arc::new(Semaphore::new(UNHEARD));
     let messages = async {
         while let Ok(Ok(Some(frame))) = tokio::time::timeout(SILENCE, incoming.message()).await {
             if !frame.message.is_empty() {
+                // Fails only when the semaphore is closed, which nobody does.
+                let Ok(place) = places.clone().acquire_owned().await else {
+                    return;
+                };
                 let event = Event::Frame {
                     stream,
                     message: frame.message,
+                    place,
                 };
                 if commands.send(Command::Stream(event)).is_err() {
                     return;
