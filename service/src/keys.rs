@@ -54,6 +54,14 @@ pub enum KeysError {
         /// Its reason.
         source: std::io::Error,
     },
+    /// There is a key already.
+    #[error(
+        "{path} is there already; keys are never overwritten: choose another folder, or move it away"
+    )]
+    Exists {
+        /// The file.
+        path: String,
+    },
     /// The content is not a key.
     #[error("{path}: {reason}; make new keys with `bauta keys new service`, or restore the file")]
     Damaged {
@@ -192,7 +200,12 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeysError> {
         .create_new(true)
         .mode(mode)
         .open(path)
-        .map_err(file_error(path))?;
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => KeysError::Exists {
+                path: path.display().to_string(),
+            },
+            _ => file_error(path)(error),
+        })?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(file_error(path))?;

@@ -169,6 +169,7 @@ fn read_status(admin: &Admin) -> Status {
             })
             .collect(),
         size,
+        pending: ledger.size().saturating_sub(size),
         epoch: ledger.epoch_at(clock::now()).map(|one| one.epoch.number),
         signers: state
             .coordinator

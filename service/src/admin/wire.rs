@@ -32,6 +32,9 @@ pub struct Status {
     pub ca_certificate: Option<String>,
     /// Entries under the published checkpoint.
     pub size: u64,
+    /// Entries that wait for their quorum of cosignatures, after a start those that the last run left; what they change is
+    /// not told above yet.
+    pub pending: u64,
     /// The epoch in force.
     pub epoch: Option<u64>,
     /// The signers that the authority names.
