@@ -42,7 +42,7 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
         .chain()
         .find_map(|cause| cause.downcast_ref::<Failure>())
         .map_or(Exit::Failed, |failure| failure.exit);
-    let text = format!("{error:#}");
+    let text = chain(error);
     if json {
         let line = serde_json::json!({ "error": text, "exit": exit as u8 });
         let _ = writeln!(io::stderr(), "{line}");
@@ -50,6 +50,18 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
         let _ = writeln!(io::stderr(), "bauta: {text}");
     }
     ExitCode::from(exit as u8)
+}
+
+/// An error and its causes in one line; a cause that its error quotes already is not said twice.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// How a command gives its result.
@@ -78,18 +90,16 @@ impl Printer {
         if self.silent {
             return Ok(());
         }
-        let mut out = io::stdout().lock();
-        if self.json {
-            serde_json::to_writer(&mut out, value)?;
-            writeln!(out)?;
-        } else {
-            let text = text.as_ref();
-            out.write_all(text.as_bytes())?;
-            if !text.ends_with('\n') {
-                writeln!(out)?;
-            }
+        let mut line = if self.json { serde_json::to_string(value)? } else { text.as_ref().to_owned() };
+        if !line.ends_with('\n') {
+            line.push('\n');
         }
-        Ok(out.flush()?)
+        let mut out = io::stdout().lock();
+        match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
+            // Whoever reads it, `head -n 1` say, has what they wanted.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        }
     }
 
     /// A line on the way, for people alone.
@@ -97,5 +107,23 @@ impl Printer {
         if !self.json && !self.silent {
             let _ = writeln!(io::stderr(), "{}", text.as_ref());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("file: {0}")]
+        struct Quotes(#[source] io::Error);
+        let error = anyhow::Error::from(Quotes(io::Error::other("gone"))).context("keys");
+        assert_eq!(chain(&error), "keys: file: gone");
+        let error: anyhow::Error = Err::<(), _>(io::Error::other("gone")).context("keys").unwrap_err();
+        assert_eq!(chain(&error), "keys: gone");
     }
 }

@@ -23,11 +23,13 @@ pub(crate) async fn service(arguments: &Run) -> anyhow::Result<()> {
 pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Result<()> {
     match (arguments.command, arguments.run) {
         (Some(SignerCommand::Keys { name, out, passphrase_file }), _) => {
+            passphrase_file.as_deref().map(files::only_ours).transpose()?;
             let public = bauta_signer::keys::create_sealed(&out, &name, passphrase_file.as_deref())?;
             printer.result(&public, format!("keys of {name} are in {}", out.display()))
         }
         (None, Some(run)) => {
-            let config = start(&run)?;
+            let config: bauta_signer::config::SignerConfig = start(&run)?;
+            config.passphrase_file.as_deref().map(files::only_ours).transpose()?;
             bauta_signer::process::harden();
             bauta_signer::run(config, until_asked()?).await.context("signer")
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use bauta_log::{CosignatureVerifier, LogPolicy, LogVerifier};
-use bauta_service::admin::Client;
+use bauta_service::admin::{Client, Status};
 use bauta_statement::{
     file::{
         self, Authority, Body, Header, KeyOperation, Kind, SignedFile,
@@ -17,9 +17,14 @@ use bauta_statement::{
 use serde::Deserialize;
 
 use super::keys::read_administrator;
-use crate::{clock, files, hex, print::Printer};
+use crate::{
+    clock, files, hex,
+    print::{Exit, Failure, Printer},
+};
 
 const DAY: u64 = 86_400;
+/// How long signers have to dial in.
+const SIGNERS: std::time::Duration = std::time::Duration::from_secs(60);
 /// The name of a CA's first key.
 pub(crate) const FIRST_KEY: &str = "key-1";
 
@@ -125,7 +130,7 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
     let signers = founding.keys.iter().map(|key| read_administrator(key)).collect::<anyhow::Result<Vec<_>>>()?;
     let service = Client::new(founding.socket);
 
-    if service.status().await?.authority.is_none() {
+    if settled(&service).await?.authority.is_none() {
         service.submit_file(&note).await.context("logging the authority")?;
         printer.note("the log begins with the authority; the signers cosigned its first checkpoint");
     }
@@ -135,6 +140,7 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
             let operation = sign_operation(plan, "generate-key-1", &generate_key(plan), &signers)?;
             service.submit_file(&operation).await.context("logging the key generation")?;
         }
+        all_signers(&service, &plan.signers).await?;
         service.generate_key().await.context("distributed key generation")?;
         status = service.status().await?;
         printer.note(format!("{} signers generated the CA key among them; no machine ever held it", plan.quorum.n));
@@ -158,6 +164,45 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
     files::write(founding.out, pem.as_bytes())?;
     let value = serde_json::json!({ "ca": founding.out.display().to_string(), "key": key.name });
     printer.result(&value, format!("CA certificate: {}", founding.out.display()))
+}
+
+/// What is logged, once nothing waits for cosignatures any more: what a killed service left is published first.
+async fn settled(service: &Client) -> anyhow::Result<Status> {
+    let deadline = tokio::time::Instant::now() + SIGNERS;
+    loop {
+        let status = service.status().await?;
+        if status.pending == 0 {
+            return Ok(status);
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Err(Failure::new(
+                Exit::Later,
+                format!("{} entries wait for their cosignatures: start the signers, then run this again", status.pending),
+            ));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until every signer has dialled in: key generation needs all of them, and the service lets them in only from the
+/// moment when the authority is logged.
+async fn all_signers(service: &Client, signers: &[Signer]) -> anyhow::Result<()> {
+    let deadline = tokio::time::Instant::now() + SIGNERS;
+    loop {
+        let status = service.status().await?;
+        let connected = |signer: &Signer| status.signers.iter().any(|one| one.connected && one.name == signer.name);
+        let missing: Vec<&str> = signers.iter().filter(|one| !connected(one)).map(|one| one.name.as_str()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Err(Failure::new(
+                Exit::Later,
+                format!("key generation needs every signer, and {} did not dial in: start them, then run this again", missing.join(", ")),
+            ));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 fn generate_key(authority: &Authority) -> KeyOperation {

@@ -63,7 +63,7 @@ async fn start_ca(teller: &mut Teller, layout: &Layout, processes: &mut Processe
     step.doing("service and signers start");
     let client = Client::new(&layout.admin_socket());
     wait(processes, "the service and its signers", async || {
-        client.status().await.is_ok_and(|status| status.signers_connected() == SIGNERS || status.authority.is_none())
+        client.status().await.is_ok_and(|status| status.signers_connected() == SIGNERS || status.size + status.pending == 0)
     })
     .await?;
     step.doing("log, distributed key generation, CA certificate");
