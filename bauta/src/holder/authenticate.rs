@@ -361,22 +361,24 @@ impl Run<'_> {
     ) -> anyhow::Result<Pending> {
         let now = clock::now();
         self.wallet.contents.prune(now)?;
-        if let Some(pending) = self
-            .wallet
-            .contents
-            .pending
-            .iter()
-            .find(|one| one.policy == policy.name)
-        {
+        let period = policy.scope.as_ref().map(|wanted| {
+            let start = scope::period_start(now, wanted.period_seconds);
+            let element = scope::scope(&prepared.trust_domain, &wanted.name, start);
+            let ends = start.saturating_add(wanted.period_seconds);
+            (hex(&field::to_bytes(&element)), ends, wanted)
+        });
+        // What waits under another scope, of a version of the policy before this one, earns nothing any more; its key goes
+        // with its nullifier.
+        if let Some(pending) = self.wallet.contents.pending.iter().find(|one| {
+            one.policy == policy.name
+                && one.usage.as_ref().map(|used| &used.scope)
+                    == period.as_ref().map(|(name, ..)| name)
+        }) {
             return Ok(pending.clone());
         }
-        let usage = match &policy.scope {
+        let usage = match period {
             None => None,
-            Some(wanted) => {
-                let start = scope::period_start(now, wanted.period_seconds);
-                let element = scope::scope(&prepared.trust_domain, &wanted.name, start);
-                let name = hex(&field::to_bytes(&element));
-                let ends = start.saturating_add(wanted.period_seconds);
+            Some((name, ends, wanted)) => {
                 let state = self
                     .wallet
                     .contents
@@ -531,28 +533,20 @@ impl Run<'_> {
         epoch: u64,
     ) -> anyhow::Result<(HolderKeys, Prepared)> {
         let mut stored = self.wallet.contents.stored()?;
-        let find = |stored: &bauta_prover::wallet::Stored, used: &PendingUse| {
-            stored
-                .uses
-                .iter()
-                .find(|one| {
-                    let scope = one
-                        .proof
-                        .public
-                        .get(1)
-                        .map(|scope| hex(&field::to_bytes(scope)));
-                    one.counter == used.counter && scope.as_ref() == Some(&used.scope)
-                })
-                .cloned()
-        };
-        let mut usage = pending.usage.as_ref().and_then(|used| find(&stored, used));
-        if let (Some(used), None, Some(wanted)) = (&pending.usage, &usage, &policy.scope) {
+        let mut usage = None;
+        if let (Some(used), Some(wanted)) = (&pending.usage, &policy.scope) {
             let key = verifying_key(&self.wallet.contents.keys, Relation::Nullifier)?;
-            let parameters = self.arguments.parameters.as_deref();
-            let made = prove_use(&stored, used, wanted.bound, &key, parameters)?;
-            stored.uses.push(made.clone());
-            self.wallet.contents.store(&stored);
-            usage = Some(made);
+            let proof = match in_stock(&stored.uses, used, wanted.bound, &key) {
+                Some(proof) => proof.clone(),
+                None => {
+                    let parameters = self.arguments.parameters.as_deref();
+                    let made = prove_use(&stored, used, wanted.bound, &key, parameters)?;
+                    stored.uses.push(made.clone());
+                    self.wallet.contents.store(&stored);
+                    made
+                }
+            };
+            usage = Some(proof);
         }
         let keys = keys(&self.wallet.contents.keys)?;
         let missing = "the wallet lacks a proof that it had: prepare again";
@@ -709,6 +703,25 @@ fn keys(stored: &BTreeMap<String, String>) -> anyhow::Result<HolderKeys> {
     )?)
 }
 
+/// The proof of this use in stock, if it is for the policy's present bound and under the present key: both are public
+/// inputs of what the service verifies, and a policy's next version may have others.
+fn in_stock<'a>(
+    uses: &'a [bauta_prover::wallet::StoredUse],
+    used: &PendingUse,
+    bound: u32,
+    key: &VerifyingKey,
+) -> Option<&'a bauta_prover::wallet::StoredUse> {
+    let key = key.digest();
+    uses.iter().find(|one| {
+        let public = &one.proof.public;
+        let scope = public.get(1).map(|scope| hex(&field::to_bytes(scope)));
+        one.counter == used.counter
+            && scope.as_ref() == Some(&used.scope)
+            && public.get(2) == Some(&bound.into())
+            && one.proof.key == key
+    })
+}
+
 /// The proof of one use, where `prepare` left none in stock.
 fn prove_use(
     stored: &bauta_prover::wallet::Stored,
@@ -775,6 +788,49 @@ mod tests {
         );
         assert_eq!(next(&problem("epoch-gone", 409, None)), Next::Prepare);
         assert_eq!(next(&problem("bad-request", 400, None)), Next::Stop);
+    }
+
+    /// A policy's next version may have another bound, a parameters file another key: a proof made before would be refused
+    /// again and again until the scope's period ends.
+    #[test]
+    fn a_use_in_stock_is_for_this_bound_and_key() {
+        use bauta_prover::prove::RelationProof;
+        use bauta_prover::wallet::StoredUse;
+        use bauta_statement::relation::NullifierPublic;
+        let set = bauta_setup::development(Relation::Nullifier).unwrap();
+        let key = bauta_setup::verifying_key(&set).unwrap();
+        let public = NullifierPublic {
+            nullifier: 1u64.into(),
+            scope: 2u64.into(),
+            bound: 5,
+        };
+        let stock = [StoredUse {
+            counter: 3,
+            proof: RelationProof {
+                relation: Relation::Nullifier,
+                key: key.digest(),
+                public: public.to_inputs(),
+                a: set.vk.alpha_g1,
+                b: set.vk.beta_g2,
+                c: set.delta_g1,
+            },
+        }];
+        let used = |scope: u64, counter| PendingUse {
+            scope: hex(&field::to_bytes(&scope.into())),
+            counter,
+            ends: 0,
+        };
+        let mut other = key.clone();
+        other.l.swap(0, 1);
+        assert!(in_stock(&stock, &used(2, 3), 5, &key).is_some());
+        for (used, bound, key) in [
+            (used(2, 3), 10, &key),
+            (used(2, 3), 5, &other),
+            (used(2, 4), 5, &key),
+            (used(9, 3), 5, &key),
+        ] {
+            assert!(in_stock(&stock, &used, bound, key).is_none());
+        }
     }
 
     #[test]
