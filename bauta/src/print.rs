@@ -31,6 +31,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    #[allow(clippy::new_ret_no_self)] // every use wants it as the error that it becomes
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> anyhow::Error {
         Self { exit, message: message.into() }.into()
     }
