@@ -386,8 +386,11 @@ pub enum OpeningError {
 }
 
 impl Opening {
-    /// Whether this opens `commitment`.
+    /// Whether this opens `commitment`. A text longer than [`MAX_TEXT`] opens nothing: no encoding carries it.
     pub fn opens(&self, commitment: &G1Affine) -> bool {
+        if matches!(&self.value, AttributeValue::Text(text) if text.len() > MAX_TEXT) {
+            return false;
+        }
         let generators = Pedersen::get();
         let mut sum = FixedG1::plain(generators.value).multiple(&self.value.to_field());
         FixedG1::plain(generators.blinding).add_multiple(&mut sum, &self.blinding);
@@ -659,6 +662,16 @@ pub(crate) mod tests {
         let mut bad = bytes;
         bad[2] = 9;
         assert!(Opening::decode_list(&bad).is_err());
+        // An issuer of another make could sign any length; what was opened must also fit the encodings.
+        for (length, opens) in [(MAX_TEXT, true), (MAX_TEXT + 1, false), (70_000, false)] {
+            let long = Opening {
+                slot: 5,
+                value: AttributeValue::Text("x".repeat(length)),
+                blinding: Fr::from(1u64),
+            };
+            let commitment = Pedersen::get().commit(&long.value.to_field(), &long.blinding);
+            assert_eq!(long.opens(&commitment), opens, "{length}");
+        }
         for opening in openings {
             let commitment = Pedersen::get().commit(&opening.value.to_field(), &opening.blinding);
             assert!(opening.opens(&commitment));
