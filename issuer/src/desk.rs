@@ -308,7 +308,8 @@ impl Desk {
             (false, false) => Err(EnrolError::OtherCommitment {
                 starts: rfc3339(self.config.start_after_reset(now)),
             }),
-            (false, true) if starts > now && !leaked => Err(EnrolError::ResetPending {
+            // Whoever enrolled knows the secret and can report it: a leak lifts no limit.
+            (false, true) if starts > now => Err(EnrolError::ResetPending {
                 starts: rfc3339(starts),
             }),
             (false, true) => {

@@ -345,8 +345,21 @@ fn a_leaked_secret_is_revoked_by_showing_it() {
             (status, &problem["type"]),
             (409, &json!("urn:bauta:problem:reset-required"))
         );
-        let (status, _) = desk.enrol("second", "p256", &holder(), true).await;
+        let again = holder();
+        let (status, _) = desk.enrol("second", "p256", &again, true).await;
         assert_eq!(status, 201);
+        // Reporting one's own secret does not lift the limit of one reset at a time, or the issuer's quota of
+        // revocations would be at every holder's mercy.
+        let (status, _) = desk
+            .request(None, "POST", "/v1/leaks", &report(&again))
+            .await
+            .unwrap();
+        assert_eq!(status, 200);
+        let (status, problem) = desk.enrol("second", "p256", &holder(), true).await;
+        assert_eq!(
+            (status, &problem["type"]),
+            (409, &json!("urn:bauta:problem:reset-pending"))
+        );
     });
 }
 
