@@ -53,18 +53,32 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn text(&self) -> String {
         let mut lines = vec![
-            format!("log {}: {} entries, root {}…", self.origin, self.size, &self.root[..16]),
+            format!(
+                "log {}: {} entries, root {}…",
+                self.origin,
+                self.size,
+                &self.root[..16]
+            ),
             format!("checkpoint cosigned by {}", self.cosigners.join(", ")),
-            format!("{} certificate(s) issued, each with a presentation that verifies", self.issued),
+            format!(
+                "{} certificate(s) issued, each with a presentation that verifies",
+                self.issued
+            ),
         ];
         if !self.copies.is_empty() {
-            lines.push(format!("{} signers' own copies hold the same log", self.copies.len()));
+            lines.push(format!(
+                "{} signers' own copies hold the same log",
+                self.copies.len()
+            ));
         }
         if !self.authority_pinned {
             lines.push(format!("taken at the log's word: its first authority is {}; compare, and give it with --authority", self.authority));
         }
         if !self.log_policy_pinned {
-            lines.push("taken at the service's word: its log-policy; give your own with --log-policy".to_owned());
+            lines.push(
+                "taken at the service's word: its log-policy; give your own with --log-policy"
+                    .to_owned(),
+            );
         }
         for fault in &self.faults {
             lines.push(format!("fault of the service: {fault}"));
@@ -79,14 +93,22 @@ pub(crate) async fn run(arguments: &cli::Audit, printer: Printer) -> anyhow::Res
     if report.faults.is_empty() {
         Ok(())
     } else {
-        Err(Failure::new(Exit::Wrong, "the service logged issuances that are not valid; signers gave no shares for them"))
+        Err(Failure::new(
+            Exit::Wrong,
+            "the service logged issuances that are not valid; signers gave no shares for them",
+        ))
     }
 }
 
 /// Audits a log; an error names the first thing that is wrong. Faults of the service are in the report.
 pub(crate) async fn audit(arguments: &cli::Audit) -> anyhow::Result<Report> {
     let told = arguments.log_policy.clone();
-    let pinned = arguments.authority.as_deref().map(parse_hex).transpose().context("--authority")?;
+    let pinned = arguments
+        .authority
+        .as_deref()
+        .map(parse_hex)
+        .transpose()
+        .context("--authority")?;
     let log = arguments.log.clone();
     let service_ca = arguments.service_ca.clone();
     let compare = arguments.compare.clone();
@@ -96,7 +118,9 @@ pub(crate) async fn audit(arguments: &cli::Audit) -> anyhow::Result<Report> {
             let source = HttpSource::new(&log, service_ca.as_deref())?;
             let policy = match &told {
                 Some(path) => files::read(path, 1 << 20)?,
-                None => source.fetch("log-policy")?.context("the service has no log-policy: give yours with --log-policy FILE")?,
+                None => source
+                    .fetch("log-policy")?
+                    .context("the service has no log-policy: give yours with --log-policy FILE")?,
             };
             let policy = LogPolicy::parse(&policy).context("log-policy")?;
             examine(source, &policy, told.is_some(), pinned, &compare)
@@ -107,9 +131,18 @@ pub(crate) async fn audit(arguments: &cli::Audit) -> anyhow::Result<Report> {
             }
             // Whoever keeps the folder keeps the policy beside it, out of the log's reach.
             let path = told.unwrap_or_else(|| folder.join("../log-policy"));
-            let policy = LogPolicy::parse(&files::read(&path, 1 << 20).context("give the log-policy with --log-policy FILE")?)
-                .with_context(|| path.display().to_string())?;
-            examine(FolderStorage::read_only(folder), &policy, true, pinned, &compare)
+            let policy = LogPolicy::parse(
+                &files::read(&path, 1 << 20)
+                    .context("give the log-policy with --log-policy FILE")?,
+            )
+            .with_context(|| path.display().to_string())?;
+            examine(
+                FolderStorage::read_only(folder),
+                &policy,
+                true,
+                pinned,
+                &compare,
+            )
         }
     })
     .await?
@@ -134,18 +167,29 @@ fn examine<S: TileSource>(
         None => first_authority(&reader, &checkpoint)?,
     };
     let summary = verify_entries(&reader, &checkpoint, policy, authority)?;
-    let compared = copies.iter().map(|folder| compare(&reader, &checkpoint, policy, folder)).collect::<anyhow::Result<Vec<_>>>()?;
+    let compared = copies
+        .iter()
+        .map(|folder| compare(&reader, &checkpoint, policy, folder))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let head = checkpoint.head();
     Ok(Report {
         origin: checkpoint.checkpoint().origin().to_owned(),
         size: head.size,
         root: hex(&head.root),
-        cosigners: checkpoint.cosigners().iter().map(|(key, _)| key.name().to_owned()).collect(),
+        cosigners: checkpoint
+            .cosigners()
+            .iter()
+            .map(|(key, _)| key.name().to_owned())
+            .collect(),
         authority: hex(&authority),
         authority_pinned: pinned.is_some(),
         log_policy_pinned: policy_pinned,
         issued: summary.issued,
-        faults: summary.faults.iter().map(|(index, fault)| format!("entry {index}: {fault}")).collect(),
+        faults: summary
+            .faults
+            .iter()
+            .map(|(index, fault)| format!("entry {index}: {fault}"))
+            .collect(),
         copies: compared,
     })
 }
@@ -158,12 +202,16 @@ fn published<S: TileSource>(reader: &LogReader<S>) -> anyhow::Result<SignedCheck
 }
 
 /// The digest of the log's own first authority file, for an auditor who was told none.
-fn first_authority<S: TileSource>(reader: &LogReader<S>, checkpoint: &CosignedCheckpoint) -> anyhow::Result<Digest> {
+fn first_authority<S: TileSource>(
+    reader: &LogReader<S>,
+    checkpoint: &CosignedCheckpoint,
+) -> anyhow::Result<Digest> {
     let (first, _) = reader.entry(0, checkpoint).map_err(wrong)?;
     let Body::Authority(object) = Entry::decode(first.entry()).map_err(wrong)?.body else {
         return Err(wrong("the log does not begin with an authority"));
     };
-    let note = get_object(reader.source(), &object.digest)?.context("the first authority file is not among the objects")?;
+    let note = get_object(reader.source(), &object.digest)?
+        .context("the first authority file is not among the objects")?;
     Ok(SignedFile::parse(&note).map_err(wrong)?.digest())
 }
 
@@ -188,7 +236,9 @@ fn verify_entries<S: TileSource>(
     let mut verify = |batch: &mut Vec<Vec<u8>>| -> anyhow::Result<Vec<Finding>> {
         let findings = audit
             .next_entries(batch, &objects)
-            .map_err(|(index, refusal)| wrong(format!("entry {index} must not be in the log: {refusal}")));
+            .map_err(|(index, refusal)| {
+                wrong(format!("entry {index} must not be in the log: {refusal}"))
+            });
         batch.clear();
         findings
     };
@@ -200,9 +250,14 @@ fn verify_entries<S: TileSource>(
         Ok(())
     })?;
     verify(&mut batch)?;
-    let last = audit.ledger().authority().context("the log has no authority")?;
+    let last = audit
+        .ledger()
+        .authority()
+        .context("the log has no authority")?;
     if policy_of(last)? != *policy {
-        return Err(wrong("the log-policy does not name the log, signers and quorum of the log's newest authority"));
+        return Err(wrong(
+            "the log-policy does not name the log, signers and quorum of the log's newest authority",
+        ));
     }
     Ok(audit.summary().clone())
 }
@@ -235,10 +290,13 @@ fn compare<S: TileSource>(
     let signed = published(&copy).with_context(|| name.clone())?;
     let logs = policy.logs().any(|log| log.verify(&signed).is_ok());
     if !logs {
-        return Err(wrong(format!("{name}: its checkpoint is not signed by the log")));
+        return Err(wrong(format!(
+            "{name}: its checkpoint is not signed by the log"
+        )));
     }
     let (ours, theirs) = (checkpoint.head(), signed.checkpoint().head());
-    copy.audit(&theirs, |_, _| Ok::<(), AuditError>(())).map_err(|error| wrong(format!("{name}: {error}")))?;
+    copy.audit(&theirs, |_, _| Ok::<(), AuditError>(()))
+        .map_err(|error| wrong(format!("{name}: {error}")))?;
     let agrees = if theirs.size <= ours.size {
         reader.head_at(&ours, theirs.size).map_err(wrong)? == theirs
     } else {
@@ -266,9 +324,15 @@ impl HttpSource {
             .timeout(std::time::Duration::from_secs(60));
         if let Some(path) = ca {
             let pem = files::read(path, 1 << 20)?;
-            builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem).with_context(|| path.display().to_string())?);
+            builder = builder.tls_certs_only(
+                reqwest::Certificate::from_pem_bundle(&pem)
+                    .with_context(|| path.display().to_string())?,
+            );
         }
-        Ok(Self { client: builder.build()?, base: base.trim_end_matches('/').to_owned() })
+        Ok(Self {
+            client: builder.build()?,
+            base: base.trim_end_matches('/').to_owned(),
+        })
     }
 
     fn fetch(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
@@ -278,7 +342,10 @@ impl HttpSource {
             return Ok(None);
         }
         let mut bytes = Vec::new();
-        response.error_for_status()?.take(LARGEST_FILE as u64 + 1).read_to_end(&mut bytes)?;
+        response
+            .error_for_status()?
+            .take(LARGEST_FILE as u64 + 1)
+            .read_to_end(&mut bytes)?;
         if bytes.len() > LARGEST_FILE {
             bail!("it is larger than {LARGEST_FILE} bytes");
         }
@@ -288,6 +355,9 @@ impl HttpSource {
 
 impl TileSource for HttpSource {
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.fetch(path).map_err(|error| StorageError::Unavailable { path: path.to_owned(), reason: format!("{error:#}") })
+        self.fetch(path).map_err(|error| StorageError::Unavailable {
+            path: path.to_owned(),
+            reason: format!("{error:#}"),
+        })
     }
 }

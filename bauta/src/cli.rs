@@ -86,7 +86,12 @@ pub(crate) struct Quickstart {
 #[derive(Args, Clone)]
 pub(crate) struct Wallet {
     /// The wallet's folder; its files are encrypted with age.
-    #[arg(long, value_name = "DIR", env = "BAUTA_WALLET", default_value = "./wallet")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BAUTA_WALLET",
+        default_value = "./wallet"
+    )]
     pub(crate) wallet: PathBuf,
     /// File (mode 600) with the wallet's passphrase; asked for where there is none.
     #[arg(long, value_name = "FILE", conflicts_with = "identity")]

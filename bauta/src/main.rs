@@ -20,8 +20,14 @@ use print::Printer;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let json = arguments.json;
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        return print::fail(&anyhow::anyhow!("a TLS provider is installed already"), json);
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        return print::fail(
+            &anyhow::anyhow!("a TLS provider is installed already"),
+            json,
+        );
     }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,7 +38,9 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let printer = Printer::new(arguments.json);
     // Before any thread: what a signer does to its process must hold for all of them.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(dispatch(arguments.command, printer))
 }
 
@@ -60,19 +68,42 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Signer(arguments) => processes::signer(arguments, printer).await,
         Command::Issuer(arguments) => processes::issuer(arguments, printer).await,
         Command::Keys(Keys::New(arguments)) => operator::keys::new(&arguments, printer),
-        Command::Ca(Ca::Authority { plan, keys, out, log_policy }) => {
-            operator::ca::authority(&plan, &keys, &out, &log_policy, printer)
-        }
-        Command::Ca(Ca::Init { socket, authority, keys, years, organization, out }) => {
-            let founding = operator::ca::Founding { socket: &socket, authority: &authority, keys: &keys, years, organization, out: &out };
+        Command::Ca(Ca::Authority {
+            plan,
+            keys,
+            out,
+            log_policy,
+        }) => operator::ca::authority(&plan, &keys, &out, &log_policy, printer),
+        Command::Ca(Ca::Init {
+            socket,
+            authority,
+            keys,
+            years,
+            organization,
+            out,
+        }) => {
+            let founding = operator::ca::Founding {
+                socket: &socket,
+                authority: &authority,
+                keys: &keys,
+                years,
+                organization,
+                out: &out,
+            };
             operator::ca::init(&founding, printer).await
         }
-        Command::Policy(Policy::Check { file, kind }) => operator::sign::check(&file, kind, printer),
+        Command::Policy(Policy::Check { file, kind }) => {
+            operator::sign::check(&file, kind, printer)
+        }
         Command::Policy(Policy::Sign(arguments)) => operator::sign::sign(&arguments, printer),
-        Command::Policy(Policy::Publish { files, objects, socket }) => {
-            operator::publish::files(&files, objects.as_deref(), &socket, printer).await
-        },
-        Command::Epoch(Epoch::Publish { socket }) => operator::publish::epoch(&socket, printer).await,
+        Command::Policy(Policy::Publish {
+            files,
+            objects,
+            socket,
+        }) => operator::publish::files(&files, objects.as_deref(), &socket, printer).await,
+        Command::Epoch(Epoch::Publish { socket }) => {
+            operator::publish::epoch(&socket, printer).await
+        }
         Command::Parameters(arguments) => operator::parameters::run(&arguments, printer),
     }
 }

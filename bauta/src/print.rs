@@ -33,7 +33,11 @@ pub(crate) struct Failure {
 impl Failure {
     #[allow(clippy::new_ret_no_self)] // every use wants it as the error that it becomes
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> anyhow::Error {
-        Self { exit, message: message.into() }.into()
+        Self {
+            exit,
+            message: message.into(),
+        }
+        .into()
     }
 }
 
@@ -74,12 +78,18 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, silent: false }
+        Self {
+            json,
+            silent: false,
+        }
     }
 
     /// Prints nothing: for a command that is a step of another.
     pub(crate) fn silent() -> Self {
-        Self { json: false, silent: true }
+        Self {
+            json: false,
+            silent: true,
+        }
     }
 
     pub(crate) fn is_json(self) -> bool {
@@ -87,11 +97,19 @@ impl Printer {
     }
 
     /// The command's result: `text` for people, `value` for programs, on standard output.
-    pub(crate) fn result(self, value: &impl Serialize, text: impl AsRef<str>) -> anyhow::Result<()> {
+    pub(crate) fn result(
+        self,
+        value: &impl Serialize,
+        text: impl AsRef<str>,
+    ) -> anyhow::Result<()> {
         if self.silent {
             return Ok(());
         }
-        let mut line = if self.json { serde_json::to_string(value)? } else { text.as_ref().to_owned() };
+        let mut line = if self.json {
+            serde_json::to_string(value)?
+        } else {
+            text.as_ref().to_owned()
+        };
         if !line.ends_with('\n') {
             line.push('\n');
         }
@@ -124,7 +142,9 @@ mod tests {
         struct Quotes(#[source] io::Error);
         let error = anyhow::Error::from(Quotes(io::Error::other("gone"))).context("keys");
         assert_eq!(chain(&error), "keys: file: gone");
-        let error: anyhow::Error = Err::<(), _>(io::Error::other("gone")).context("keys").unwrap_err();
+        let error: anyhow::Error = Err::<(), _>(io::Error::other("gone"))
+            .context("keys")
+            .unwrap_err();
         assert_eq!(chain(&error), "keys: gone");
     }
 }

@@ -17,21 +17,40 @@ use crate::{
 
 pub(crate) async fn service(arguments: &Run) -> anyhow::Result<()> {
     let config = start(arguments)?;
-    bauta_service::run(config, until_asked()?).await.context("service")
+    bauta_service::run(config, until_asked()?)
+        .await
+        .context("service")
 }
 
 pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Result<()> {
     match (arguments.command, arguments.run) {
-        (Some(SignerCommand::Keys { name, out, passphrase_file }), _) => {
-            passphrase_file.as_deref().map(files::only_ours).transpose()?;
-            let public = bauta_signer::keys::create_sealed(&out, &name, passphrase_file.as_deref())?;
+        (
+            Some(SignerCommand::Keys {
+                name,
+                out,
+                passphrase_file,
+            }),
+            _,
+        ) => {
+            passphrase_file
+                .as_deref()
+                .map(files::only_ours)
+                .transpose()?;
+            let public =
+                bauta_signer::keys::create_sealed(&out, &name, passphrase_file.as_deref())?;
             printer.result(&public, format!("keys of {name} are in {}", out.display()))
         }
         (None, Some(run)) => {
             let config: bauta_signer::config::SignerConfig = start(&run)?;
-            config.passphrase_file.as_deref().map(files::only_ours).transpose()?;
+            config
+                .passphrase_file
+                .as_deref()
+                .map(files::only_ours)
+                .transpose()?;
             bauta_signer::process::harden();
-            bauta_signer::run(config, until_asked()?).await.context("signer")
+            bauta_signer::run(config, until_asked()?)
+                .await
+                .context("signer")
         }
         (None, None) => unreachable!("clap asks for --config where there is no subcommand"),
     }
@@ -44,11 +63,22 @@ pub(crate) async fn issuer(arguments: Issuer, printer: Printer) -> anyhow::Resul
             let profile = desk.profile();
             desk.close().await;
             if let Some(path) = issuer_set {
-                files::write(&path, &serde_json::to_vec_pretty(&operator::issuer_set(&profile))?)?;
+                files::write(
+                    &path,
+                    &serde_json::to_vec_pretty(&operator::issuer_set(&profile))?,
+                )?;
             }
             printer.result(&profile, serde_json::to_string_pretty(&profile)?)
         }
-        (Some(IssuerCommand::Revoke { config, subject, serial, out }), _) => {
+        (
+            Some(IssuerCommand::Revoke {
+                config,
+                subject,
+                serial,
+                out,
+            }),
+            _,
+        ) => {
             let target = match (subject, serial) {
                 (Some(subject), _) => Target::Subject(subject),
                 (None, serial) => Target::Serial(serial_of(&serial.unwrap_or_default())?),
@@ -74,21 +104,28 @@ pub(crate) async fn issuer(arguments: Issuer, printer: Printer) -> anyhow::Resul
             let list = desk.revocation_list(clock::now()).await;
             desk.close().await;
             files::write(&out, &list?)?;
-            printer.result(&serde_json::json!({ "list": out }), format!("the newest list is in {}", out.display()))
+            printer.result(
+                &serde_json::json!({ "list": out }),
+                format!("the newest list is in {}", out.display()),
+            )
         }
         (None, Some(run)) => {
             let config: bauta_issuer::Config = start(&run)?;
             let listener = std::net::TcpListener::bind(config.listen)
                 .with_context(|| format!("cannot listen on {}", config.listen))?;
             let shutdown = until_asked()?;
-            bauta_issuer::run(config, listener, async move { shutdown.cancelled().await }).await.context("issuer")
+            bauta_issuer::run(config, listener, async move { shutdown.cancelled().await })
+                .await
+                .context("issuer")
         }
         (None, None) => unreachable!("clap asks for --config where there is no subcommand"),
     }
 }
 
 fn serial_of(text: &str) -> anyhow::Result<Serial> {
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE
+        .decode(text.as_bytes())
+        .ok();
     bytes
         .and_then(|bytes| Serial::from_be_bytes(&bytes).ok())
         .context("--serial is 1 to 20 bytes in hexadecimal, positive, without leading zeros")
@@ -103,8 +140,13 @@ fn start<C: DeserializeOwned>(arguments: &Run) -> anyhow::Result<C> {
     if let Some(parent) = arguments.die_with_parent {
         bauta_signer::process::die_with_parent(Some(parent)).context("--die-with-parent")?;
     }
-    let filter = tracing_subscriber::EnvFilter::try_from_env("BAUTA_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("BAUTA_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
     read(&arguments.config)
 }
 
@@ -116,7 +158,10 @@ fn read<C: DeserializeOwned>(path: &Path) -> anyhow::Result<C> {
 /// Cancelled at the first SIGINT or SIGTERM.
 pub(crate) fn until_asked() -> anyhow::Result<CancellationToken> {
     let token = CancellationToken::new();
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let asked = token.clone();
     tokio::spawn(async move {
         tokio::select! {

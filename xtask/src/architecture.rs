@@ -18,14 +18,23 @@ mod tests {
         list.lines()
             .filter_map(|line| line.split_once(':'))
             .map(|(package, targets)| {
-                (package.to_owned(), targets.split_whitespace().map(str::to_owned).collect())
+                (
+                    package.to_owned(),
+                    targets.split_whitespace().map(str::to_owned).collect(),
+                )
             })
             .collect()
     }
 
     fn real(root: &Path) -> Arrows {
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+            .args([
+                "metadata",
+                "--format-version",
+                "1",
+                "--no-deps",
+                "--offline",
+            ])
             .current_dir(root)
             .output()
             .expect("cargo metadata runs");
@@ -54,15 +63,24 @@ mod tests {
 
     #[test]
     fn the_picture_is_what_cargo_says() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("a workspace");
         let page = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("the page");
         let (drawn, real) = (drawn(&page), real(root));
         for (package, targets) in &real {
             let allowed = drawn
                 .get(package)
                 .unwrap_or_else(|| panic!("ARCHITECTURE.md does not list {package}"));
-            assert_eq!(targets, allowed, "{package}: Cargo (left), ARCHITECTURE.md (right)");
+            assert_eq!(
+                targets, allowed,
+                "{package}: Cargo (left), ARCHITECTURE.md (right)"
+            );
         }
-        assert_eq!(drawn.len(), real.len(), "ARCHITECTURE.md lists a package that is not there");
+        assert_eq!(
+            drawn.len(),
+            real.len(),
+            "ARCHITECTURE.md lists a package that is not there"
+        );
     }
 }

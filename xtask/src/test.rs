@@ -17,24 +17,60 @@ pub(crate) struct Options {
 }
 
 /// Programs the tests call beside Cargo, with the Debian package that has each.
-const PROGRAMS: &[(&str, &str)] = &[("openssl", "openssl"), ("curl", "curl"), ("cc", "build-essential")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("openssl", "openssl"),
+    ("curl", "curl"),
+    ("cc", "build-essential"),
+];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     install_missing_programs()?;
     step("rustfmt", cargo(&["fmt", "--all", "--check"]))?;
     step(
         "clippy",
-        cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+        cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]),
     )?;
-    step("generated code is fresh", cargo(&["xtask", "codegen", "--check"]))?;
-    step("tests", cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))?;
+    step(
+        "generated code is fresh",
+        cargo(&["xtask", "codegen", "--check"]),
+    )?;
+    step(
+        "tests",
+        cargo(&[
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ]),
+    )?;
     if options.full {
         step(
             "long tests",
-            cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--", "--ignored"]),
+            cargo(&[
+                "test",
+                "--workspace",
+                "--lib",
+                "--bins",
+                "--tests",
+                "--",
+                "--ignored",
+            ]),
         )?;
     }
-    step("doc tests", cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
+    step(
+        "doc tests",
+        cargo(&["test", "--workspace", "--doc", "--quiet"]),
+    )?;
     Ok(())
 }
 

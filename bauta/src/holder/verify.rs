@@ -176,21 +176,26 @@ pub(crate) fn verify_certificate(
     };
     let wrong = |error: VerifyError| Failure::new(Exit::Wrong, error.to_string());
     let leaf = first(&arguments.certificate)?;
-    let ca_path = named_or_near(arguments.ca.as_deref(), &arguments.certificate, "ca.pem", "--ca")?;
-    let policy_path =
-        named_or_near(arguments.log_policy.as_deref(), &arguments.certificate, "log-policy", "--log-policy")?;
+    let ca_path = named_or_near(
+        arguments.ca.as_deref(),
+        &arguments.certificate,
+        "ca.pem",
+        "--ca",
+    )?;
+    let policy_path = named_or_near(
+        arguments.log_policy.as_deref(),
+        &arguments.certificate,
+        "log-policy",
+        "--log-policy",
+    )?;
     let authority = first(&ca_path)?;
     let proof = files::read(&arguments.proof, LIMIT)?;
     let policy = LogPolicy::parse(&files::read(&policy_path, LIMIT)?)
         .with_context(|| format!("{}", policy_path.display()))?;
     let identity = PresentedIdentity::from_der(&leaf)
         .map_err(|e| wrong(VerifyError::Profile(e.to_string())))?;
-    let ca = Ca::from_certificate(&authority, identity.enterprise_number).with_context(|| {
-        format!(
-            "{} is not the certificate of a Bauta CA",
-            ca_path.display()
-        )
-    })?;
+    let ca = Ca::from_certificate(&authority, identity.enterprise_number)
+        .with_context(|| format!("{} is not the certificate of a Bauta CA", ca_path.display()))?;
     Ok(verify(&leaf, &proof, &ca, &policy).map_err(wrong)?.report)
 }
 
@@ -208,5 +213,7 @@ fn named_or_near(
     [folder.join(name), folder.join("..").join(name)]
         .into_iter()
         .find(|path| path.is_file())
-        .with_context(|| format!("no {name} beside the certificate or above it: name it with {option} FILE"))
+        .with_context(|| {
+            format!("no {name} beside the certificate or above it: name it with {option} FILE")
+        })
 }

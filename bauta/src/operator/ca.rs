@@ -53,9 +53,18 @@ fn ten_years() -> u64 {
 }
 
 /// Signs the first authority with all administrators' keys; writes it and its log-policy; gives its digest.
-pub(crate) fn authority(plan: &Path, keys: &[PathBuf], out: &Path, log_policy: &Path, printer: Printer) -> anyhow::Result<()> {
+pub(crate) fn authority(
+    plan: &Path,
+    keys: &[PathBuf],
+    out: &Path,
+    log_policy: &Path,
+    printer: Printer,
+) -> anyhow::Result<()> {
     let authority = read_plan(plan)?;
-    let signers = keys.iter().map(|key| read_administrator(key)).collect::<anyhow::Result<Vec<_>>>()?;
+    let signers = keys
+        .iter()
+        .map(|key| read_administrator(key))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let text = authority.to_text()?;
     let note = note::sign(&text, &signers.iter().collect::<Vec<_>>())?;
     let file = SignedFile::parse(&note)?;
@@ -67,12 +76,21 @@ pub(crate) fn authority(plan: &Path, keys: &[PathBuf], out: &Path, log_policy: &
     files::write(log_policy, &policy_of(&authority)?.to_bytes())?;
     let digest = hex(&file.digest());
     let value = serde_json::json!({ "authority": digest, "trust_domain": authority.trust_domain });
-    printer.result(&value, format!("authority {digest}\nPin this digest in every signer's configuration and every wallet."))
+    printer.result(
+        &value,
+        format!(
+            "authority {digest}\nPin this digest in every signer's configuration and every wallet."
+        ),
+    )
 }
 
 fn read_plan(path: &Path) -> anyhow::Result<Authority> {
-    let plan: Plan = serde_json::from_slice(&files::read(path, 1 << 20)?)
-        .with_context(|| format!("{} is no plan; docs/walkthrough.md shows one", path.display()))?;
+    let plan: Plan = serde_json::from_slice(&files::read(path, 1 << 20)?).with_context(|| {
+        format!(
+            "{} is no plan; docs/walkthrough.md shows one",
+            path.display()
+        )
+    })?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let signers = plan
         .signers
@@ -91,7 +109,10 @@ fn read_plan(path: &Path) -> anyhow::Result<Authority> {
         mode: plan.mode,
         enterprise_number: plan.enterprise_number,
         epoch_seconds: plan.epoch_seconds,
-        log: LogIdentity { origin: plan.log.name().to_owned(), key: plan.log },
+        log: LogIdentity {
+            origin: plan.log.name().to_owned(),
+            key: plan.log,
+        },
         administrators: plan.administrators,
         signers,
         quorum: plan.quorum,
@@ -105,7 +126,13 @@ pub(crate) fn policy_of(authority: &Authority) -> anyhow::Result<LogPolicy> {
     let cosigners = authority
         .signers
         .iter()
-        .map(|signer| signer.cosignature.to_string().parse::<CosignatureVerifier>().context("cosignature key"))
+        .map(|signer| {
+            signer
+                .cosignature
+                .to_string()
+                .parse::<CosignatureVerifier>()
+                .context("cosignature key")
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     Ok(LogPolicy::quorum_of(log, &cosigners, authority.quorum.q)?)
 }
@@ -123,27 +150,45 @@ pub(crate) struct Founding<'a> {
 /// Begins the log, makes the CA key and its certificate, each step unless it is done already.
 pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::Result<()> {
     let note = files::read(founding.authority, note::MAX_NOTE_BYTES as u64)?;
-    let first = SignedFile::parse(&note).with_context(|| founding.authority.display().to_string())?;
+    let first =
+        SignedFile::parse(&note).with_context(|| founding.authority.display().to_string())?;
     let Body::Authority(plan) = &first.body else {
         bail!("{} is no authority file", founding.authority.display());
     };
-    let signers = founding.keys.iter().map(|key| read_administrator(key)).collect::<anyhow::Result<Vec<_>>>()?;
+    let signers = founding
+        .keys
+        .iter()
+        .map(|key| read_administrator(key))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let service = Client::new(founding.socket);
 
     if settled(&service).await?.authority.is_none() {
-        service.submit_file(&note).await.context("logging the authority")?;
-        printer.note("the log begins with the authority; the signers cosigned its first checkpoint");
+        service
+            .submit_file(&note)
+            .await
+            .context("logging the authority")?;
+        printer
+            .note("the log begins with the authority; the signers cosigned its first checkpoint");
     }
     let mut status = service.status().await?;
     if status.ca_keys.is_empty() {
         if !status.key_generation_logged {
             let operation = sign_operation(plan, "generate-key-1", &generate_key(plan), &signers)?;
-            service.submit_file(&operation).await.context("logging the key generation")?;
+            service
+                .submit_file(&operation)
+                .await
+                .context("logging the key generation")?;
         }
         all_signers(&service, &plan.signers).await?;
-        service.generate_key().await.context("distributed key generation")?;
+        service
+            .generate_key()
+            .await
+            .context("distributed key generation")?;
         status = service.status().await?;
-        printer.note(format!("{} signers generated the CA key among them; no machine ever held it", plan.quorum.n));
+        printer.note(format!(
+            "{} signers generated the CA key among them; no machine ever held it",
+            plan.quorum.n
+        ));
     }
     let Some(key) = status.ca_keys.first().cloned() else {
         bail!("the service names no CA key after the key generation; look into its log");
@@ -153,9 +198,15 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
         if !status.ca_operation_logged {
             let operation = sign_certificate(plan, group_key, founding);
             let operation = sign_operation(plan, "sign-ca-1", &operation, &signers)?;
-            service.submit_file(&operation).await.context("logging the CA certificate's key operation")?;
+            service
+                .submit_file(&operation)
+                .await
+                .context("logging the CA certificate's key operation")?;
         }
-        service.sign_ca_certificate().await.context("threshold signature of the CA certificate")?;
+        service
+            .sign_ca_certificate()
+            .await
+            .context("threshold signature of the CA certificate")?;
         status = service.status().await?;
     }
     let Some(pem) = status.ca_certificate else {
@@ -163,7 +214,10 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
     };
     files::write(founding.out, pem.as_bytes())?;
     let value = serde_json::json!({ "ca": founding.out.display().to_string(), "key": key.name });
-    printer.result(&value, format!("CA certificate: {}", founding.out.display()))
+    printer.result(
+        &value,
+        format!("CA certificate: {}", founding.out.display()),
+    )
 }
 
 /// What is logged, once nothing waits for cosignatures any more: what a killed service left is published first.
@@ -177,7 +231,10 @@ async fn settled(service: &Client) -> anyhow::Result<Status> {
         if tokio::time::Instant::now() > deadline {
             return Err(Failure::new(
                 Exit::Later,
-                format!("{} entries wait for their cosignatures: start the signers, then run this again", status.pending),
+                format!(
+                    "{} entries wait for their cosignatures: start the signers, then run this again",
+                    status.pending
+                ),
             ));
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -190,15 +247,27 @@ async fn all_signers(service: &Client, signers: &[Signer]) -> anyhow::Result<()>
     let deadline = tokio::time::Instant::now() + SIGNERS;
     loop {
         let status = service.status().await?;
-        let connected = |signer: &Signer| status.signers.iter().any(|one| one.connected && one.name == signer.name);
-        let missing: Vec<&str> = signers.iter().filter(|one| !connected(one)).map(|one| one.name.as_str()).collect();
+        let connected = |signer: &Signer| {
+            status
+                .signers
+                .iter()
+                .any(|one| one.connected && one.name == signer.name)
+        };
+        let missing: Vec<&str> = signers
+            .iter()
+            .filter(|one| !connected(one))
+            .map(|one| one.name.as_str())
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
         if tokio::time::Instant::now() > deadline {
             return Err(Failure::new(
                 Exit::Later,
-                format!("key generation needs every signer, and {} did not dial in: start them, then run this again", missing.join(", ")),
+                format!(
+                    "key generation needs every signer, and {} did not dial in: start them, then run this again",
+                    missing.join(", ")
+                ),
             ));
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -208,13 +277,27 @@ async fn all_signers(service: &Client, signers: &[Signer]) -> anyhow::Result<()>
 fn generate_key(authority: &Authority) -> KeyOperation {
     let participants = (1_u16..)
         .zip(&authority.signers)
-        .map(|(identifier, signer)| Participant { identifier, signer: signer.name.clone(), approval: signer.approval.clone() })
+        .map(|(identifier, signer)| Participant {
+            identifier,
+            signer: signer.name.clone(),
+            approval: signer.approval.clone(),
+        })
         .collect();
     let Quorum { n, t, q, .. } = authority.quorum;
-    KeyOperation::GenerateKey(GenerateKey { key: FIRST_KEY.to_owned(), participants, n, t, q })
+    KeyOperation::GenerateKey(GenerateKey {
+        key: FIRST_KEY.to_owned(),
+        participants,
+        n,
+        t,
+        q,
+    })
 }
 
-fn sign_certificate(authority: &Authority, group_key: [u8; 32], founding: &Founding<'_>) -> KeyOperation {
+fn sign_certificate(
+    authority: &Authority,
+    group_key: [u8; 32],
+    founding: &Founding<'_>,
+) -> KeyOperation {
     let not_before = clock::now() / DAY * DAY;
     KeyOperation::SignCaCertificate(SignCaCertificate {
         key: FIRST_KEY.to_owned(),
@@ -229,7 +312,12 @@ fn sign_certificate(authority: &Authority, group_key: [u8; 32], founding: &Found
     })
 }
 
-fn sign_operation(authority: &Authority, name: &str, operation: &KeyOperation, signers: &[NoteSigner]) -> anyhow::Result<Vec<u8>> {
+fn sign_operation(
+    authority: &Authority,
+    name: &str,
+    operation: &KeyOperation,
+    signers: &[NoteSigner],
+) -> anyhow::Result<Vec<u8>> {
     let header = Header {
         kind: Kind::KeyOperation,
         trust_domain: authority.trust_domain.clone(),

@@ -29,11 +29,16 @@ pub(crate) fn cache_folder(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = chosen {
         return Ok(folder.to_owned());
     }
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(folder) = set("BAUTA_CACHE") {
         return Ok(folder.join("parameters"));
     }
-    let Some(cache) = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))) else {
+    let Some(cache) = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))
+    else {
         return Err(Failure::new(
             Exit::Missing,
             "neither BAUTA_CACHE nor XDG_CACHE_HOME nor HOME says where to cache parameters: give --parameters DIR",
@@ -45,12 +50,18 @@ pub(crate) fn cache_folder(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
 /// Loads the development parameters of every relation, or makes them.
 pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> anyhow::Result<Made> {
     let folder = cache_folder(folder)?;
-    let mut made = Made { lines: Vec::new(), file_body: Vec::new(), verifying_keys: Vec::new() };
+    let mut made = Made {
+        lines: Vec::new(),
+        file_body: Vec::new(),
+        verifying_keys: Vec::new(),
+    };
     let mut relations = Vec::new();
     for relation in Relation::ALL {
         doing(format!("parameters of {}", relation.name()));
-        let set = bauta_setup::load_or_make(&folder, relation, &mut |what| doing(format!("{}: {what}", relation.name())))
-            .with_context(|| format!("parameters of {} in {}", relation.name(), folder.display()))?;
+        let set = bauta_setup::load_or_make(&folder, relation, &mut |what| {
+            doing(format!("{}: {what}", relation.name()))
+        })
+        .with_context(|| format!("parameters of {} in {}", relation.name(), folder.display()))?;
         let verifying_key = set.verifying_key().encode();
         made.lines.push(format!(
             "{}: verifying key {}… ({} bytes)",
@@ -75,7 +86,13 @@ pub(crate) fn run(arguments: &cli::Parameters, printer: Printer) -> anyhow::Resu
     if let Some(out) = &arguments.out {
         files::write(&out.join("parameters.json"), &made.file_body)?;
         for (relation, key) in Relation::ALL.iter().zip(&made.verifying_keys) {
-            files::write(&out.join(format!("{}.verifying-key", relation.name().replace('/', "-"))), key)?;
+            files::write(
+                &out.join(format!(
+                    "{}.verifying-key",
+                    relation.name().replace('/', "-")
+                )),
+                key,
+            )?;
         }
     }
     let value: serde_json::Value = serde_json::from_slice(&made.file_body)?;

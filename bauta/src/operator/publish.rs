@@ -11,15 +11,26 @@ use crate::{files, print::Printer};
 const LARGEST_OBJECT: u64 = 1 << 20;
 
 /// Logs signed files, in order; each is in the log under q cosignatures when this returns.
-pub(crate) async fn files(paths: &[PathBuf], objects: Option<&Path>, socket: &Path, printer: Printer) -> anyhow::Result<()> {
+pub(crate) async fn files(
+    paths: &[PathBuf],
+    objects: Option<&Path>,
+    socket: &Path,
+    printer: Printer,
+) -> anyhow::Result<()> {
     let service = Client::new(socket);
     for path in objects.map(verifying_keys).transpose()?.unwrap_or_default() {
-        service.submit_object(&files::read(&path, LARGEST_OBJECT)?).await.with_context(|| path.display().to_string())?;
+        service
+            .submit_object(&files::read(&path, LARGEST_OBJECT)?)
+            .await
+            .with_context(|| path.display().to_string())?;
     }
     let mut logged = Vec::new();
     for path in paths {
         let bytes = files::read(path, note::MAX_NOTE_BYTES as u64)?;
-        let index = service.submit_file(&bytes).await.with_context(|| format!("{} was not logged", path.display()))?;
+        let index = service
+            .submit_file(&bytes)
+            .await
+            .with_context(|| format!("{} was not logged", path.display()))?;
         logged.push(serde_json::json!({ "file": path.display().to_string(), "index": index }));
         printer.note(format!("{} is entry {index}", path.display()));
     }
@@ -28,11 +39,15 @@ pub(crate) async fn files(paths: &[PathBuf], objects: Option<&Path>, socket: &Pa
 
 /// The verifying keys that `bauta parameters` wrote in a folder.
 fn verifying_keys(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let listed = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let listed =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut keys = Vec::new();
     for entry in listed {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "verifying-key") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "verifying-key")
+        {
             keys.push(path);
         }
     }
@@ -45,7 +60,10 @@ pub(crate) async fn missing(paths: &[PathBuf], service: &Client) -> anyhow::Resu
     for path in paths {
         let bytes = files::read(path, note::MAX_NOTE_BYTES as u64)?;
         if !logged.contains(&crate::hex(&note::sha256(&bytes))) {
-            service.submit_file(&bytes).await.with_context(|| format!("{} was not logged", path.display()))?;
+            service
+                .submit_file(&bytes)
+                .await
+                .with_context(|| format!("{} was not logged", path.display()))?;
         }
     }
     Ok(())
@@ -54,5 +72,8 @@ pub(crate) async fn missing(paths: &[PathBuf], service: &Client) -> anyhow::Resu
 /// Logs the epoch that is due.
 pub(crate) async fn epoch(socket: &Path, printer: Printer) -> anyhow::Result<()> {
     let number = Client::new(socket).publish_epoch().await?;
-    printer.result(&serde_json::json!({ "epoch": number }), format!("epoch {number} is logged"))
+    printer.result(
+        &serde_json::json!({ "epoch": number }),
+        format!("epoch {number} is logged"),
+    )
 }

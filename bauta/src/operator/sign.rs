@@ -28,12 +28,18 @@ pub(crate) fn check(path: &Path, kind: Kind, printer: Printer) -> anyhow::Result
         digest = Some(hex(&file.digest()));
         (file.header, file.body)
     } else {
-        let text = text_of(&bytes, kind, "example.org", None, 1, clock::now() + YEAR).with_context(|| path.display().to_string())?;
+        let text = text_of(&bytes, kind, "example.org", None, 1, clock::now() + YEAR)
+            .with_context(|| path.display().to_string())?;
         file::parse_text(&text).map_err(|error| wrong(path, &error))?
     };
     let mut warnings: Vec<String> = Vec::new();
     if let Body::Policy(policy) = &body {
-        warnings = policy.check().warnings.iter().map(ToString::to_string).collect();
+        warnings = policy
+            .check()
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect();
     }
     let value = serde_json::json!({ "type": header.kind, "name": header.name, "digest": digest, "warnings": warnings });
     let mut text = format!("{} {:?} is well-formed", header.kind.as_str(), header.name);
@@ -55,7 +61,11 @@ fn is_note(bytes: &[u8]) -> bool {
 }
 
 pub(crate) fn sign(arguments: &SignFile, printer: Printer) -> anyhow::Result<()> {
-    let signers = arguments.keys.iter().map(|path| read_administrator(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let signers = arguments
+        .keys
+        .iter()
+        .map(|path| read_administrator(path))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let signers: Vec<&NoteSigner> = signers.iter().collect();
     let bytes = files::read(&arguments.file, LIMIT)?;
     let signed = if is_note(&bytes) {
@@ -68,8 +78,15 @@ pub(crate) fn sign(arguments: &SignFile, printer: Printer) -> anyhow::Result<()>
             Some(text) => file::text::parse_time(text)?,
             None => clock::now() / 86_400 * 86_400 + YEAR,
         };
-        let text = text_of(&bytes, arguments.kind, trust_domain, arguments.name.as_deref(), arguments.version, expires)
-            .with_context(|| arguments.file.display().to_string())?;
+        let text = text_of(
+            &bytes,
+            arguments.kind,
+            trust_domain,
+            arguments.name.as_deref(),
+            arguments.version,
+            expires,
+        )
+        .with_context(|| arguments.file.display().to_string())?;
         note::sign(&text, &signers)?
     };
     let parsed = SignedFile::parse(&signed).map_err(|error| wrong(&arguments.file, &error))?;
@@ -78,13 +95,25 @@ pub(crate) fn sign(arguments: &SignFile, printer: Printer) -> anyhow::Result<()>
     let value = serde_json::json!({ "type": parsed.header.kind, "name": parsed.header.name, "version": parsed.header.version, "digest": digest });
     printer.result(
         &value,
-        format!("{} {:?} version {}, digest {digest}", parsed.header.kind.as_str(), parsed.header.name, parsed.header.version),
+        format!(
+            "{} {:?} version {}, digest {digest}",
+            parsed.header.kind.as_str(),
+            parsed.header.name,
+            parsed.header.version
+        ),
     )
 }
 
 /// Header and body as they are signed. The body is printed by serde from its parsed type, so what is signed is what was
 /// understood.
-pub(crate) fn text_of(json: &[u8], kind: Kind, trust_domain: &str, name: Option<&str>, version: u64, expires: u64) -> anyhow::Result<String> {
+pub(crate) fn text_of(
+    json: &[u8],
+    kind: Kind,
+    trust_domain: &str,
+    name: Option<&str>,
+    version: u64,
+    expires: u64,
+) -> anyhow::Result<String> {
     let body: Value = serde_json::from_slice(json).context("no JSON")?;
     let own = body.get("name").and_then(Value::as_str);
     let name = match (kind, name, own) {
@@ -94,7 +123,13 @@ pub(crate) fn text_of(json: &[u8], kind: Kind, trust_domain: &str, name: Option<
         (Kind::Policy | Kind::Schema, None, Some(own)) => own,
         _ => bail!("--name is needed for this type"),
     };
-    let header = Header { kind, trust_domain: trust_domain.to_owned(), name: name.to_owned(), version, expires };
+    let header = Header {
+        kind,
+        trust_domain: trust_domain.to_owned(),
+        name: name.to_owned(),
+        version,
+        expires,
+    };
     let written = std::str::from_utf8(json).context("no UTF-8")?;
     // Parse what was written (unknown and doubled fields are refused there), then print it in serde's one form.
     let (header, body) = file::parse_text(&format!("{}{}\n", header.to_text()?, written.trim()))

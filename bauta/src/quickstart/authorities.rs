@@ -35,7 +35,13 @@ fn quiet() -> Printer {
 
 /// The administrators' keys, in the order of their names.
 pub(super) fn administrator_keys(layout: &Layout) -> Vec<PathBuf> {
-    (1..=ADMINISTRATORS).map(|number| layout.administrators().join(format!("administrator-{number}.key"))).collect()
+    (1..=ADMINISTRATORS)
+        .map(|number| {
+            layout
+                .administrators()
+                .join(format!("administrator-{number}.key"))
+        })
+        .collect()
 }
 
 /// Administrators', service's and signers' keys, and the authority that names them.
@@ -46,7 +52,11 @@ pub(super) fn found(layout: &Layout, doing: &dyn Fn(String)) -> anyhow::Result<(
     let mut administrators = Vec::new();
     for path in administrator_keys(layout) {
         let _ = std::fs::remove_file(&path); // of a start that was cut short: nothing was signed with it that anyone saw
-        let name = path.file_stem().context("name of a key")?.to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .context("name of a key")?
+            .to_string_lossy()
+            .into_owned();
         administrators.push(keys::administrator(&path, &name)?);
     }
     if !layout.tls_ca().exists() {
@@ -62,7 +72,11 @@ pub(super) fn found(layout: &Layout, doing: &dyn Fn(String)) -> anyhow::Result<(
         renew(&folder)?;
         let passphrase = folder.join("passphrase");
         files::new_secret(&passphrase, format!("{}\n", random_passphrase()).as_bytes())?;
-        bauta_signer::keys::create_sealed(&folder.join("keys"), &format!("signer-{number}"), Some(&passphrase))?;
+        bauta_signer::keys::create_sealed(
+            &folder.join("keys"),
+            &format!("signer-{number}"),
+            Some(&passphrase),
+        )?;
         public.push(folder.join("keys/signer.json").display().to_string());
     }
     let plan = serde_json::json!({
@@ -76,14 +90,24 @@ pub(super) fn found(layout: &Layout, doing: &dyn Fn(String)) -> anyhow::Result<(
         "signers": public,
         "quorum": { "n": SIGNERS, "t": 3, "q": 4, "f": 2, "c": 1 },
     });
-    files::write(&layout.plan(), serde_json::to_string_pretty(&plan)?.as_bytes())?;
-    ca::authority(&layout.plan(), &administrator_keys(layout), &layout.authority(), &layout.log_policy(), quiet())
+    files::write(
+        &layout.plan(),
+        serde_json::to_string_pretty(&plan)?.as_bytes(),
+    )?;
+    ca::authority(
+        &layout.plan(),
+        &administrator_keys(layout),
+        &layout.authority(),
+        &layout.log_policy(),
+        quiet(),
+    )
 }
 
 /// An empty folder in the place of what a cut-short start left.
 fn renew(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("cannot clear {}", folder.display()))?;
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("cannot clear {}", folder.display()))?;
     }
     files::private_folder(folder)
 }
@@ -114,7 +138,10 @@ pub(super) fn configure(layout: &Layout, ports: &Ports) -> anyhow::Result<()> {
         "tls_key": layout.tls().join("server.key"),
         "authority_sha256": authority_digest(layout)?,
     });
-    files::write(&layout.service_config(), serde_json::to_string_pretty(&config)?.as_bytes())?;
+    files::write(
+        &layout.service_config(),
+        serde_json::to_string_pretty(&config)?.as_bytes(),
+    )?;
     let service = bauta_service::keys::public(&layout.service())?;
     for number in 1..=SIGNERS {
         let folder = layout.signer(number);
@@ -128,14 +155,20 @@ pub(super) fn configure(layout: &Layout, ports: &Ports) -> anyhow::Result<()> {
             mode: Mode::Development,
             passphrase_file: Some(folder.join("passphrase")),
         };
-        files::write(&folder.join("config.json"), serde_json::to_string_pretty(&config)?.as_bytes())?;
+        files::write(
+            &folder.join("config.json"),
+            serde_json::to_string_pretty(&config)?.as_bytes(),
+        )?;
     }
     Ok(())
 }
 
 /// Writes the desk's configuration; makes its keys at the first start. Gives its line for the issuer set and its newest
 /// revocation list.
-pub(super) async fn desk(layout: &Layout, listen: SocketAddr) -> anyhow::Result<(IssuerProfile, Vec<u8>)> {
+pub(super) async fn desk(
+    layout: &Layout,
+    listen: SocketAddr,
+) -> anyhow::Result<(IssuerProfile, Vec<u8>)> {
     files::private_folder(&layout.issuer())?;
     if !layout.issuer_tls().join("ca.pem").exists() {
         renew(&layout.issuer_tls())?;
@@ -153,7 +186,10 @@ pub(super) async fn desk(layout: &Layout, listen: SocketAddr) -> anyhow::Result<
         "tls_certificate": layout.issuer_tls().join("server.pem"),
         "tls_key": layout.issuer_tls().join("server.key"),
     });
-    files::write(&layout.issuer_config(), serde_json::to_string_pretty(&config)?.as_bytes())?;
+    files::write(
+        &layout.issuer_config(),
+        serde_json::to_string_pretty(&config)?.as_bytes(),
+    )?;
     let desk = Desk::open(serde_json::from_value(config)?, &mut rand::rngs::OsRng).await?;
     let profile = desk.profile();
     let list = desk.revocation_list(clock::now()).await;
@@ -162,7 +198,11 @@ pub(super) async fn desk(layout: &Layout, listen: SocketAddr) -> anyhow::Result<
 }
 
 /// The administrators' signed files, in the order in which they are logged; each is signed once and kept.
-pub(super) fn sign_files(layout: &Layout, issuer: &IssuerProfile, parameters: &[u8]) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn sign_files(
+    layout: &Layout,
+    issuer: &IssuerProfile,
+    parameters: &[u8],
+) -> anyhow::Result<Vec<PathBuf>> {
     let set = operator::issuer_set(issuer);
     let set = serde_json::to_vec(&set)?;
     let wanted: [(&str, Kind, Option<&str>, &[u8]); 4] = [

@@ -28,15 +28,24 @@ macro_rules! places {
 impl Layout {
     pub(super) fn open(root: &Path) -> anyhow::Result<Self> {
         files::private_folder(root)?;
-        let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
+        let root = root
+            .canonicalize()
+            .with_context(|| format!("cannot find {}", root.display()))?;
         let path = root.join(".lock");
-        let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let lock =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            bail!("a quickstart runs in {} already: end it first, or take another folder with --data", root.display());
+            bail!(
+                "a quickstart runs in {} already: end it first, or take another folder with --data",
+                root.display()
+            );
         }
         let layout = Self { root, _lock: lock };
         if layout.admin_socket().as_os_str().len() > LONGEST_SOCKET_PATH {
-            bail!("the path {} is too long for a Unix socket in it: take a shorter one with --data", layout.root.display());
+            bail!(
+                "the path {} is too long for a Unix socket in it: take a shorter one with --data",
+                layout.root.display()
+            );
         }
         Ok(layout)
     }

@@ -22,7 +22,10 @@ pub(crate) async fn run(arguments: &Quickstart, printer: Printer) -> anyhow::Res
     };
     let Some(told) = told else {
         processes.stop().await;
-        bail!("interrupted; run it again to go on in {}", arguments.data.display());
+        bail!(
+            "interrupted; run it again to go on in {}",
+            arguments.data.display()
+        );
     };
     if let Err(error) = told {
         // A child that ended is the likelier cause, and says more.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType,
-    DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 
 use crate::files;
@@ -25,8 +25,20 @@ pub(super) struct Person {
 
 /// Two people who meet the example policy, each by another branch of its any-of group.
 pub(super) const PEOPLE: [Person; 2] = [
-    Person { name: "Ada", department: "Research", level: "3", email: "ada@example.org", rsa: false },
-    Person { name: "Grace", department: "Operations", level: "7", email: "grace@example.org", rsa: true },
+    Person {
+        name: "Ada",
+        department: "Research",
+        level: "3",
+        email: "ada@example.org",
+        rsa: false,
+    },
+    Person {
+        name: "Grace",
+        department: "Operations",
+        level: "7",
+        email: "grace@example.org",
+        rsa: true,
+    },
 ];
 
 impl Person {
@@ -54,16 +66,25 @@ pub(super) fn make(folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     files::private_folder(folder)?;
-    let ca_key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).context("organisation's CA key")?;
+    let ca_key =
+        KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).context("organisation's CA key")?;
     let mut ca = CertificateParams::default();
     ca.distinguished_name = name("Example Organisation People CA");
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let ca_certificate_pem = ca.self_signed(&ca_key).context("organisation's CA certificate")?.pem();
+    let ca_certificate_pem = ca
+        .self_signed(&ca_key)
+        .context("organisation's CA certificate")?
+        .pem();
     let issuer = Issuer::new(ca, ca_key);
     for (number, person) in (1_u64..).zip(PEOPLE.iter()) {
-        let algorithm = if person.rsa { &rcgen::PKCS_RSA_SHA256 } else { &rcgen::PKCS_ECDSA_P256_SHA256 };
-        let key = KeyPair::generate_for(algorithm).with_context(|| format!("{}'s key", person.name))?;
+        let algorithm = if person.rsa {
+            &rcgen::PKCS_RSA_SHA256
+        } else {
+            &rcgen::PKCS_ECDSA_P256_SHA256
+        };
+        let key =
+            KeyPair::generate_for(algorithm).with_context(|| format!("{}'s key", person.name))?;
         let certificate = client(person, number)
             .signed_by(&key, &issuer)
             .with_context(|| format!("{}'s certificate", person.name))?;
@@ -75,7 +96,10 @@ pub(super) fn make(folder: &Path) -> anyhow::Result<()> {
 
 fn name(common: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
-    name.push(DnType::CountryName, DnValue::PrintableString("FR".try_into().expect("two letters")));
+    name.push(
+        DnType::CountryName,
+        DnValue::PrintableString("FR".try_into().expect("two letters")),
+    );
     name.push(DnType::OrganizationName, NAME);
     name.push(DnType::CommonName, common);
     name

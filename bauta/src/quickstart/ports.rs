@@ -30,11 +30,14 @@ pub(super) struct Ports {
 
 /// Chooses free ports and writes `endpoints.json`.
 pub(super) fn choose(layout: &Layout) -> anyhow::Result<Ports> {
-    let former: Option<Endpoints> =
-        std::fs::read(layout.endpoints()).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let former: Option<Endpoints> = std::fs::read(layout.endpoints())
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let mut held = Vec::new(); // until all are chosen, so that no two are the same
     let mut port = |former: Option<&String>| -> anyhow::Result<SocketAddr> {
-        let last = former.and_then(|text| text.rsplit(':').next()).and_then(|port| port.parse().ok());
+        let last = former
+            .and_then(|text| text.rsplit(':').next())
+            .and_then(|port| port.parse().ok());
         let listener = last
             .and_then(|port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
             .map_or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), Ok)
@@ -54,6 +57,9 @@ pub(super) fn choose(layout: &Layout) -> anyhow::Result<Ports> {
         issuer: format!("https://{}", ports.issuer),
         admin_socket: layout.admin_socket().display().to_string(),
     };
-    files::write(&layout.endpoints(), serde_json::to_string_pretty(&endpoints)?.as_bytes())?;
+    files::write(
+        &layout.endpoints(),
+        serde_json::to_string_pretty(&endpoints)?.as_bytes(),
+    )?;
     Ok(ports)
 }

@@ -41,7 +41,12 @@ impl Processes {
     }
 
     /// Starts `bauta ARGUMENTS…` under a name.
-    pub(super) fn start(&mut self, name: &str, arguments: &[&str], config: &Path) -> anyhow::Result<()> {
+    pub(super) fn start(
+        &mut self,
+        name: &str,
+        arguments: &[&str],
+        config: &Path,
+    ) -> anyhow::Result<()> {
         let path = self.logs.join(format!("{name}.log"));
         let log = File::options()
             .create(true)
@@ -61,8 +66,17 @@ impl Processes {
             .process_group(0) // Ctrl-C reaches the quickstart alone, which ends its children in order
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let line = format!("{} {} --config {}", self.program.display(), arguments.join(" "), config.display());
-        self.children.push(Part { name: name.to_owned(), line, child });
+        let line = format!(
+            "{} {} --config {}",
+            self.program.display(),
+            arguments.join(" "),
+            config.display()
+        );
+        self.children.push(Part {
+            name: name.to_owned(),
+            line,
+            child,
+        });
         Ok(())
     }
 
@@ -72,8 +86,15 @@ impl Processes {
         let mut sentences = Vec::new();
         let mut alive = Vec::new();
         for mut part in self.children.drain(..) {
-            match part.child.try_wait().with_context(|| format!("cannot watch {}", part.name))? {
-                Some(status) => sentences.push(format!("{} ended ({status}); start it again with\n  {}", part.name, part.line)),
+            match part
+                .child
+                .try_wait()
+                .with_context(|| format!("cannot watch {}", part.name))?
+            {
+                Some(status) => sentences.push(format!(
+                    "{} ended ({status}); start it again with\n  {}",
+                    part.name, part.line
+                )),
                 None => alive.push(part),
             }
         }
@@ -84,12 +105,19 @@ impl Processes {
     /// An error naming the first child that has ended, with the end of what it printed.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
         for Part { name, child, .. } in &mut self.children {
-            if let Some(status) = child.try_wait().with_context(|| format!("cannot watch {name}"))? {
+            if let Some(status) = child
+                .try_wait()
+                .with_context(|| format!("cannot watch {name}"))?
+            {
                 let path = self.logs.join(format!("{name}.log"));
                 let printed = std::fs::read_to_string(&path).unwrap_or_default();
                 let mut last: Vec<&str> = printed.lines().rev().take(3).collect();
                 last.reverse();
-                bail!("{name} ended ({status}): {} (all of it in {})", last.join(" / "), path.display());
+                bail!(
+                    "{name} ended ({status}): {} (all of it in {})",
+                    last.join(" / "),
+                    path.display()
+                );
             }
         }
         Ok(())
@@ -98,7 +126,11 @@ impl Processes {
     /// Asks every child to end, last started first, and kills what does not.
     pub(super) async fn stop(mut self) {
         for Part { child, .. } in self.children.iter().rev() {
-            if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+            if let Some(pid) = child
+                .id()
+                .and_then(|id| i32::try_from(id).ok())
+                .and_then(rustix::process::Pid::from_raw)
+            {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
             }
         }

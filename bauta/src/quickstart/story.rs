@@ -26,9 +26,16 @@ use crate::{
 /// How long a part has to come up.
 const START: Duration = Duration::from_secs(60);
 
-pub(super) async fn tell(layout: &Layout, processes: &mut Processes, printer: Printer) -> anyhow::Result<()> {
+pub(super) async fn tell(
+    layout: &Layout,
+    processes: &mut Processes,
+    printer: Printer,
+) -> anyhow::Result<()> {
     let mut teller = Teller::new(printer);
-    printer.note(format!("Bauta's quickstart; everything is in {}", layout.root().display()));
+    printer.note(format!(
+        "Bauta's quickstart; everything is in {}",
+        layout.root().display()
+    ));
     let keys = make_parameters(&mut teller)?;
     let ports = ports::choose(layout)?;
     start_ca(&mut teller, layout, processes, &ports).await?;
@@ -50,7 +57,12 @@ fn make_parameters(teller: &mut Teller) -> anyhow::Result<parameters::Made> {
     Ok(made)
 }
 
-async fn start_ca(teller: &mut Teller, layout: &Layout, processes: &mut Processes, ports: &Ports) -> anyhow::Result<()> {
+async fn start_ca(
+    teller: &mut Teller,
+    layout: &Layout,
+    processes: &mut Processes,
+    ports: &Ports,
+) -> anyhow::Result<()> {
     let step = teller.step("A certification authority whose key no machine ever holds");
     authorities::found(layout, &|what| step.doing(what))?;
     authorities::configure(layout, ports)?;
@@ -58,12 +70,18 @@ async fn start_ca(teller: &mut Teller, layout: &Layout, processes: &mut Processe
     step.fact(format!("  {}", authorities::authority_digest(layout)?));
     processes.start("service", &["service"], &layout.service_config())?;
     for number in 1..=SIGNERS {
-        processes.start(&format!("signer-{number}"), &["signer"], &layout.signer(number).join("config.json"))?;
+        processes.start(
+            &format!("signer-{number}"),
+            &["signer"],
+            &layout.signer(number).join("config.json"),
+        )?;
     }
     step.doing("service and signers start");
     let client = Client::new(&layout.admin_socket());
     wait(processes, "the service and its signers", async || {
-        client.status().await.is_ok_and(|status| status.signers_connected() == SIGNERS || status.size + status.pending == 0)
+        client.status().await.is_ok_and(|status| {
+            status.signers_connected() == SIGNERS || status.size + status.pending == 0
+        })
     })
     .await?;
     step.doing("log, distributed key generation, CA certificate");
@@ -80,7 +98,10 @@ async fn start_ca(teller: &mut Teller, layout: &Layout, processes: &mut Processe
     };
     ca::init(&founding, Printer::silent()).await?;
     step.fact("5 signer processes dialled out to the coordinator, cosigned the log (4 must), and generated the CA key 3-of-5");
-    step.fact(format!("the CA certificate, signed by three of them: {}", out.display()));
+    step.fact(format!(
+        "the CA certificate, signed by three of them: {}",
+        out.display()
+    ));
     step.done();
     Ok(())
 }
@@ -109,10 +130,19 @@ async fn open_service(
     publish::missing(&paths, &client).await?;
     step.fact("2 of 3 administrators signed parameters, schema, issuer set and policy; the issuer its revocation list");
     let epoch = client.publish_epoch().await.context("the epoch")?;
-    step.fact(format!("epoch {epoch} is in force: what is accepted in this hour, the same for everyone, logged"));
+    step.fact(format!(
+        "epoch {epoch} is in force: what is accepted in this hour, the same for everyone, logged"
+    ));
     step.doing("the desk opens");
-    wait(processes, "the organisation's desk", async || tokio::net::TcpStream::connect(ports.issuer).await.is_ok()).await?;
-    step.fact(format!("the service's API: https://{}  (TLS 1.3, CA {})", ports.service, layout.tls_ca().display()));
+    wait(processes, "the organisation's desk", async || {
+        tokio::net::TcpStream::connect(ports.issuer).await.is_ok()
+    })
+    .await?;
+    step.fact(format!(
+        "the service's API: https://{}  (TLS 1.3, CA {})",
+        ports.service,
+        layout.tls_ca().display()
+    ));
     step.done();
     Ok(())
 }
@@ -127,7 +157,11 @@ fn remote(layout: &Layout, ports: &Ports) -> anyhow::Result<Remote> {
 }
 
 /// The first person who may have one more key today gets a certificate.
-async fn authenticate_someone(teller: &mut Teller, layout: &Layout, ports: &Ports) -> anyhow::Result<&'static Person> {
+async fn authenticate_someone(
+    teller: &mut Teller,
+    layout: &Layout,
+    ports: &Ports,
+) -> anyhow::Result<&'static Person> {
     for person in &PEOPLE {
         let wallet = Wallet {
             wallet: layout.wallet(person.name),
@@ -139,10 +173,18 @@ async fn authenticate_someone(teller: &mut Teller, layout: &Layout, ports: &Port
             return Ok(person);
         }
     }
-    bail!("both demonstration people have had their five keys of today; come back tomorrow, or take another folder with --data")
+    bail!(
+        "both demonstration people have had their five keys of today; come back tomorrow, or take another folder with --data"
+    )
 }
 
-async fn enrol(teller: &mut Teller, layout: &Layout, ports: &Ports, person: &Person, wallet: &Wallet) -> anyhow::Result<()> {
+async fn enrol(
+    teller: &mut Teller,
+    layout: &Layout,
+    ports: &Ports,
+    person: &Person,
+    wallet: &Wallet,
+) -> anyhow::Result<()> {
     let step = teller.step(&format!(
         "{} ({}, level {}) enrols with an ordinary X.509 certificate ({})",
         person.name,
@@ -175,9 +217,18 @@ async fn authenticate(
     person: &Person,
     wallet: &Wallet,
 ) -> anyhow::Result<bool> {
-    let step = teller.step(&format!("{} proves in advance what the policy {POLICY:?} asks", person.name));
+    let step = teller.step(&format!(
+        "{} proves in advance what the policy {POLICY:?} asks",
+        person.name
+    ));
     let remote = remote(layout, ports)?;
-    let prepare = Prepare { policy: POLICY.to_owned(), uses: 1, parameters: None, remote: remote.clone(), wallet: wallet.clone() };
+    let prepare = Prepare {
+        policy: POLICY.to_owned(),
+        uses: 1,
+        parameters: None,
+        remote: remote.clone(),
+        wallet: wallet.clone(),
+    };
     let prepared = match holder::prepare(&prepare, &|line| step.doing(line)).await {
         Err(error) if exhausted(&error) => {
             step.fact(format!("refused, as it should be: {error:#}"));
@@ -191,7 +242,10 @@ async fn authenticate(
     }
     step.done();
 
-    let step = teller.step(&format!("{} shows, and gets a certificate for a fresh P-256 key", person.name));
+    let step = teller.step(&format!(
+        "{} shows, and gets a certificate for a fresh P-256 key",
+        person.name
+    ));
     let arguments = Authenticate {
         policy: POLICY.to_owned(),
         out: layout.holder(),
@@ -219,13 +273,30 @@ async fn authenticate(
 }
 
 fn exhausted(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref::<Refused>(), Some(Refused::Exhausted { .. })))
+    error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref::<Refused>(),
+            Some(Refused::Exhausted { .. })
+        )
+    })
 }
 
-async fn use_certificate(teller: &mut Teller, layout: &Layout, person: &Person) -> anyhow::Result<()> {
+async fn use_certificate(
+    teller: &mut Teller,
+    layout: &Layout,
+    person: &Person,
+) -> anyhow::Result<()> {
     let step = teller.step("A relying party that trusts only Bauta's CA accepts the certificate in a mutual-TLS handshake");
-    let learnt = relying_party::handshake(&layout.ca(), &layout.certificate(), &layout.certificate_key()).await?;
-    step.fact(format!("it learnt: policy {:?}, pseudonym {}", learnt.policy, learnt.pseudonym));
+    let learnt = relying_party::handshake(
+        &layout.ca(),
+        &layout.certificate(),
+        &layout.certificate_key(),
+    )
+    .await?;
+    step.fact(format!(
+        "it learnt: policy {:?}, pseudonym {}",
+        learnt.policy, learnt.pseudonym
+    ));
     step.fact(format!(
         "it did not learn: {}'s name, e-mail address or level, nor which part of the policy was met, nor who else {} is",
         person.name, person.name
@@ -240,7 +311,9 @@ async fn check_everything(teller: &mut Teller, layout: &Layout) -> anyhow::Resul
         log: layout.log().display().to_string(),
         log_policy: Some(layout.log_policy()),
         authority: Some(authorities::authority_digest(layout)?),
-        compare: (1..=SIGNERS).map(|number| layout.signer(number).join("log")).collect(),
+        compare: (1..=SIGNERS)
+            .map(|number| layout.signer(number).join("log"))
+            .collect(),
         service_ca: None,
     };
     let report = audit::audit(&arguments).await?;
@@ -253,7 +326,8 @@ async fn check_everything(teller: &mut Teller, layout: &Layout) -> anyhow::Resul
 
 /// The lines to try next.
 pub(super) fn what_next(layout: &Layout, printer: Printer) -> anyhow::Result<()> {
-    let endpoints: ports::Endpoints = serde_json::from_slice(&files::read(&layout.endpoints(), 65_536)?)?;
+    let endpoints: ports::Endpoints =
+        serde_json::from_slice(&files::read(&layout.endpoints(), 65_536)?)?;
     let root = layout.root().display();
     printer.note(format!(
         "\nIt stays up. Try, in another terminal:\n\
@@ -269,12 +343,19 @@ pub(super) fn what_next(layout: &Layout, printer: Printer) -> anyhow::Result<()>
 }
 
 /// Waits until `ready`, and ends at once if a child does.
-async fn wait(processes: &mut Processes, what: &str, ready: impl AsyncFn() -> bool) -> anyhow::Result<()> {
+async fn wait(
+    processes: &mut Processes,
+    what: &str,
+    ready: impl AsyncFn() -> bool,
+) -> anyhow::Result<()> {
     let deadline = tokio::time::Instant::now() + START;
     while !ready().await {
         processes.check()?;
         if tokio::time::Instant::now() > deadline {
-            bail!("{what} did not come up within {} s; see the folder logs/", START.as_secs());
+            bail!(
+                "{what} did not come up within {} s; see the folder logs/",
+                START.as_secs()
+            );
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

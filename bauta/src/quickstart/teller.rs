@@ -22,17 +22,32 @@ pub(super) struct Step<'a> {
 
 impl Teller {
     pub(super) fn new(printer: Printer) -> Self {
-        Self { printer, number: 0, start: Instant::now() }
+        Self {
+            printer,
+            number: 0,
+            start: Instant::now(),
+        }
     }
 
     /// Begins a step.
     pub(super) fn step(&mut self, what: &str) -> Step<'_> {
         self.number += 1;
         self.printer.note(format!("\n{}  {what}", self.number));
-        let bar = if self.printer.is_json() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-        bar.set_style(ProgressStyle::with_template("   {spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let bar = if self.printer.is_json() {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new_spinner()
+        };
+        bar.set_style(
+            ProgressStyle::with_template("   {spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
         bar.enable_steady_tick(Duration::from_millis(120));
-        Step { teller: self, start: Instant::now(), bar }
+        Step {
+            teller: self,
+            start: Instant::now(),
+            bar,
+        }
     }
 
     /// Seconds since the story began.
@@ -49,7 +64,8 @@ impl Step<'_> {
 
     /// A fact, which stays on the screen.
     pub(super) fn fact(&self, what: impl AsRef<str>) {
-        self.bar.suspend(|| self.teller.printer.note(format!("   {}", what.as_ref())));
+        self.bar
+            .suspend(|| self.teller.printer.note(format!("   {}", what.as_ref())));
     }
 
     /// Ends the step with its time.
