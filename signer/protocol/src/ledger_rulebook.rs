@@ -13,7 +13,7 @@ use bauta_statement::{
     entry::{Body, Entry},
     file::{
         self, Authority, KeyOperation,
-        authority::{CaKey, VerifyingShare},
+        authority::{CaKey, Mode, VerifyingShare},
         key_operation::GenerateKey,
     },
     note::{self, Digest, NoteError, SignedNote},
@@ -35,6 +35,8 @@ use crate::{
 /// A ledger as a [`Rulebook`].
 pub struct LedgerRulebook {
     ledger: Ledger,
+    /// Whether a log in production mode is refused.
+    development_only: bool,
 }
 
 impl LedgerRulebook {
@@ -42,6 +44,17 @@ impl LedgerRulebook {
     pub fn new(pinned: Digest) -> Self {
         Self {
             ledger: Ledger::new(pinned),
+            development_only: false,
+        }
+    }
+
+    /// The same for a node whose keys are sealed too weakly for production: it refuses a log whose authority says
+    /// `production`, whatever the node's own configuration says.
+    #[must_use]
+    pub fn for_development(self) -> Self {
+        Self {
+            development_only: true,
+            ..self
         }
     }
 
@@ -192,6 +205,7 @@ impl Rulebook for LedgerRulebook {
         objects: &dyn Objects,
     ) -> Result<Vec<Ruling>, ExtendError> {
         let objects = Adapter(objects);
+        let before = self.ledger.mark();
         let verdicts = self.ledger.append_all(entries, &objects).map_err(
             |(position, refusal)| match refusal {
                 // Whatever else is missing is asked for in the same breath.
@@ -204,6 +218,20 @@ impl Rulebook for LedgerRulebook {
                 },
             },
         )?;
+        let production = self
+            .ledger
+            .authority()
+            .is_some_and(|authority| authority.mode == Mode::Production);
+        if self.development_only && production {
+            // A log's mode never changes, so this is its beginning, and nothing was settled yet.
+            let _ = self.ledger.rollback(&before);
+            return Err(ExtendError::Invalid {
+                index: 0,
+                reason: "the CA is in production mode, and this signer's keys are sealed for development only: \
+                         make them in a token"
+                    .to_owned(),
+            });
+        }
         // What a node cosigned it never takes back, so it needs no way back. A change of authority alone waits for its
         // head to have its quorums: until then a proof needs those of before, too.
         if self.ledger.quorums().len() <= 1 {

@@ -11,6 +11,7 @@ use bauta_signer_protocol::{
     ledger_rulebook::{LedgerRulebook, authority_note, membership, participants},
     messages::{Code, Digest, GroupKey, ToNode},
     node::{Node, NodeConfig},
+    rulebook::{Objects, Rulebook as _},
     sessions::SignTask,
 };
 use bauta_statement::{
@@ -478,5 +479,37 @@ fn a_node_begins_with_the_pinned_authority_alone() {
         real.nodes
             .iter()
             .all(|(node, store)| node.head().size == 0 && store.entries.is_empty())
+    );
+}
+
+#[test]
+fn keys_sealed_for_development_serve_no_production_ca() {
+    let log = Log::new(1);
+    let authority = Authority {
+        mode: Mode::Production,
+        enterprise_number: 12345,
+        ..authority(&log)
+    };
+    let text = authority.to_text().unwrap();
+    let note = note::sign(&text, &[&note_signer("admin", 2)]).unwrap();
+    let object = ObjectRef::of(&note).unwrap();
+    let entry = Entry::new(START, Body::Authority(object)).encode().unwrap();
+    struct One(Digest, Vec<u8>);
+    impl Objects for One {
+        fn object(&self, digest: &Digest) -> Option<Vec<u8>> {
+            (*digest == self.0).then(|| self.1.clone())
+        }
+    }
+    let objects = One(object.digest, note);
+    let pinned = sha256(text.as_bytes());
+
+    let mut weak = LedgerRulebook::new(pinned).for_development();
+    let refused = weak.extend(&[entry.clone()], &objects).unwrap_err();
+    assert!(refused.to_string().contains("production mode"), "{refused}");
+    assert_eq!(weak.ledger().size(), 0);
+    assert!(
+        LedgerRulebook::new(pinned)
+            .extend(&[entry], &objects)
+            .is_ok()
     );
 }
