@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,10 +18,24 @@ pub(crate) const POLICY: &str = "research-or-senior";
 
 /// An empty folder. Its path is short: a Unix socket's path has at most 107 bytes.
 pub(crate) fn folder() -> TempDir {
+    away_from_the_epochs_end();
     tempfile::Builder::new()
         .prefix("bauta-")
         .tempdir()
         .expect("a temporary folder")
+}
+
+/// Waits out the end of an hour: an epoch that ends during a test is a story of its own (prepare again), which tests about
+/// other things should not meet by chance.
+fn away_from_the_epochs_end() {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970")
+        .as_secs();
+    let left = 3600 - now % 3600;
+    if left < 150 {
+        std::thread::sleep(Duration::from_secs(left + 1));
+    }
 }
 
 /// `bauta`, with the parameter cache that all tests share.

@@ -493,7 +493,7 @@ fn keys_sealed_for_development_serve_no_production_ca() {
     let text = authority.to_text().unwrap();
     let note = note::sign(&text, &[&note_signer("admin", 2)]).unwrap();
     let object = ObjectRef::of(&note).unwrap();
-    let entry = Entry::new(START, Body::Authority(object)).encode().unwrap();
+    let entries = [Entry::new(START, Body::Authority(object)).encode().unwrap()];
     struct One(Digest, Vec<u8>);
     impl Objects for One {
         fn object(&self, digest: &Digest) -> Option<Vec<u8>> {
@@ -504,7 +504,7 @@ fn keys_sealed_for_development_serve_no_production_ca() {
     let pinned = sha256(text.as_bytes());
 
     let mut weak = LedgerRulebook::new(pinned).for_development();
-    let refused = weak.extend(&[entry.clone()], &objects).unwrap_err();
+    let refused = weak.extend(&entries, &objects).unwrap_err();
     assert!(refused.to_string().contains("production mode"), "{refused}");
     assert_eq!(weak.ledger().size(), 0);
     assert!(
