@@ -509,7 +509,7 @@ fn keys_sealed_for_development_serve_no_production_ca() {
     assert_eq!(weak.ledger().size(), 0);
     assert!(
         LedgerRulebook::new(pinned)
-            .extend(&[entry], &objects)
+            .extend(&entries, &objects)
             .is_ok()
     );
 }
