@@ -43,6 +43,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         cargo(&["xtask", "codegen", "--check"]),
     )?;
     step(
+        "doc tests",
+        cargo(&["test", "--workspace", "--doc", "--quiet"]),
+    )?;
+    step(
         "tests",
         cargo(&[
             "test",
@@ -67,10 +71,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             ]),
         )?;
     }
-    step(
-        "doc tests",
-        cargo(&["test", "--workspace", "--doc", "--quiet"]),
-    )?;
     Ok(())
 }
 
