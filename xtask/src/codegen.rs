@@ -1,12 +1,11 @@
 //! `cargo xtask codegen`: the gRPC code of the signers' stream, from the `.proto` file, by protox (no `protoc`). The
 //! result is committed, so that nobody needs to run this to build; a test here fails when the two differ.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use anyhow::{Context, Result, bail};
+
+use crate::tools::repository;
 
 const PROTO_ROOT: &str = "signer/node/proto";
 const PROTO: &str = "bauta/signer/v1/signer.proto";
@@ -24,10 +23,6 @@ const OUTPUTS: [(Side, &str); 2] = [
     (Side::Client, "signer/node/src/transport/generated.rs"),
     (Side::Server, "service/src/coordinator/generated.rs"),
 ];
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 fn generate(side: Side) -> Result<String> {
     let files = protox::compile([PROTO], [repository().join(PROTO_ROOT)])

@@ -5,6 +5,7 @@
 mod architecture;
 mod codegen;
 mod test;
+mod tools;
 
 use clap::{Parser, Subcommand};
 
