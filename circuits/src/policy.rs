@@ -246,7 +246,7 @@ impl Circuit for PolicyWitness {
         let mut picks = Lc::constant(Fr::ZERO);
         for (position, (wires, operand)) in predicates.iter().zip(&operands).enumerate() {
             system.region("any-of");
-            let picked = system.boolean(self.picked == Some(position));
+            let picked = system.boolean("pick", self.picked == Some(position));
             system.enforce(
                 &picked,
                 &(&Lc::constant(Fr::ONE) - &wires.any_of),
@@ -298,7 +298,8 @@ impl PredicateWires {
         system.region("not equal");
         let gate = system.product(enforced, &self.not_equal);
         let product = system.product(&(operand - &self.low), &(operand - absent()));
-        let hint = system.witness(gate.value() * product.value().inverse().unwrap_or_default());
+        let inverse = product.value().inverse().unwrap_or_default();
+        let hint = system.hint("inverse of ≠", gate.value() * inverse);
         system.enforce(&product, &hint, &gate);
         system.enforce(
             &hint,

@@ -145,6 +145,9 @@ impl Neg for &Lc {
     }
 }
 
+/// The name of every witness that is the product of two others: its own row determines it, whatever they are.
+pub const PRODUCT: &str = "product";
+
 /// One constraint: ⟨a, z⟩·⟨b, z⟩ = ⟨c, z⟩.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -164,7 +167,15 @@ pub struct System {
     rows: Vec<Row>,
     regions: Vec<(usize, &'static str)>,
     free: Vec<(Column, &'static str)>,
+    names: Vec<&'static str>,
+    #[cfg(test)]
+    forger: Option<Forger>,
 }
+
+/// Replaces the value of a witness as it is made (column, name, honest value), so that all that follows from it is computed
+/// from the replacement: how a dishonest prover runs this very code.
+#[cfg(test)]
+pub(crate) type Forger = Box<dyn FnMut(Column, &'static str, Fr) -> Fr>;
 
 impl System {
     /// Starts with the instance values (hidden inputs, then public ones). `recording` builds the rows.
@@ -178,7 +189,16 @@ impl System {
             rows: Vec::new(),
             regions: Vec::new(),
             free: Vec::new(),
+            names: Vec::new(),
+            #[cfg(test)]
+            forger: None,
         }
+    }
+
+    /// Makes this run a dishonest prover's.
+    #[cfg(test)]
+    pub(crate) fn forge(&mut self, forger: Forger) {
+        self.forger = Some(forger);
     }
 
     /// The rows that follow belong to this part of the relation.
@@ -195,13 +215,28 @@ impl System {
 
     /// A new witness, which the constraints must determine.
     pub fn witness(&mut self, value: Fr) -> Lc {
+        self.hint("", value)
+    }
+
+    /// A new witness with a name: a value that the prover chooses and the constraints must determine. For each name there are
+    /// counterfactual provers (`counterfactual/`), which choose another.
+    pub fn hint(&mut self, name: &'static str, value: Fr) -> Lc {
+        let column = self.values.len();
+        #[cfg(test)]
+        let value = match &mut self.forger {
+            Some(forge) => forge(column as Column, name, value),
+            None => value,
+        };
         self.values.push(value);
-        self.variable(self.values.len() - 1)
+        if self.recording {
+            self.names.push(name);
+        }
+        self.variable(column)
     }
 
     /// A new witness that the constraints alone need not determine; the reason says what does, or why none has to.
     pub fn free(&mut self, value: Fr, reason: &'static str) -> Lc {
-        let variable = self.witness(value);
+        let variable = self.hint(reason, value);
         if self.recording {
             self.free.push((self.values.len() as Column - 1, reason));
         }
@@ -246,22 +281,22 @@ impl System {
         if b.constant {
             return a * b.value;
         }
-        let product = self.witness(a.value * b.value);
+        let product = self.hint(PRODUCT, a.value * b.value);
         self.enforce(a, b, &product);
         product
     }
 
     /// A new witness that is 0 or 1.
-    pub fn boolean(&mut self, value: bool) -> Lc {
-        let bit = self.witness(Fr::from(value));
+    pub fn boolean(&mut self, name: &'static str, value: bool) -> Lc {
+        let bit = self.hint(name, Fr::from(value));
         self.enforce(&bit, &(&bit - Fr::ONE), &Lc::constant(Fr::ZERO));
         bit
     }
 
     /// a/b as a witness with (a/b)·b = a. Where b may be 0 the caller must show that it is not, or that the quotient
     /// does not matter then.
-    pub fn quotient(&mut self, a: &Lc, b: &Lc) -> Lc {
-        let quotient = self.witness(a.value * b.value.inverse().unwrap_or_default());
+    pub fn quotient(&mut self, name: &'static str, a: &Lc, b: &Lc) -> Lc {
+        let quotient = self.hint(name, a.value * b.value.inverse().unwrap_or_default());
         self.enforce(&quotient, b, a);
         quotient
     }
@@ -282,6 +317,7 @@ impl System {
             rows: std::mem::take(&mut self.rows),
             regions: std::mem::take(&mut self.regions),
             free: std::mem::take(&mut self.free),
+            names: std::mem::take(&mut self.names),
         }
     }
 }
@@ -355,6 +391,8 @@ pub struct R1cs {
     pub regions: Vec<(usize, &'static str)>,
     /// Witnesses that the constraints need not determine, each with the reason.
     pub free: Vec<(Column, &'static str)>,
+    /// What each witness is called, in order: a hint's name, [`PRODUCT`], the reason of a free one.
+    pub names: Vec<&'static str>,
 }
 
 impl R1cs {

@@ -56,9 +56,10 @@ impl Montgomery {
     ///
     /// y(u + 1) = u − 1 · x·v = u · v² = u³ + A·u² + u. It is no proof of this for x = 0, which no key in an issuer set has.
     pub fn from_edwards(system: &mut System, x: &Lc, y: &Lc) -> Self {
-        let u = system.witness((Fr::ONE + y.value()) * inverse(Fr::ONE - y.value()));
+        let value = (Fr::ONE + y.value()) * inverse(Fr::ONE - y.value());
+        let u = system.hint("u of a key", value);
         system.enforce(y, &(&u + Fr::ONE), &(&u - Fr::ONE));
-        let v = system.quotient(&u, x);
+        let v = system.quotient("v of a key", &u, x);
         let square = system.product(&u, &u);
         let cube = system.product(&square, &u);
         system.enforce(&v, &v, &curve(&cube, &square, &u));
@@ -68,14 +69,16 @@ impl Montgomery {
     /// Edwards coordinates. 2 constraints: x·v = u, y(u + 1) = u − 1. Neither v = 0 nor u = −1 is met: the former is of
     /// order two, and no point has the latter (A − 2 = 168696 is no square).
     pub fn to_edwards(&self, system: &mut System) -> [Lc; 2] {
-        let x = system.quotient(&self.u, &self.v);
-        let y = system.quotient(&(&self.u - Fr::ONE), &(&self.u + Fr::ONE));
+        let x = system.quotient("x of a commitment", &self.u, &self.v);
+        let (above, below) = (&self.u - Fr::ONE, &self.u + Fr::ONE);
+        let y = system.quotient("y of a commitment", &above, &below);
         [x, y]
     }
 
     /// P + Q for u_P ≠ u_Q. 3 constraints: λ(u_Q − u_P) = v_Q − v_P · λ² = u + A + u_P + u_Q · λ(u_P − u) = v + v_P.
     pub fn add(&self, system: &mut System, other: &Self) -> Self {
-        let slope = system.quotient(&(&other.v - &self.v), &(&other.u - &self.u));
+        let (rise, run) = (&other.v - &self.v, &other.u - &self.u);
+        let slope = system.quotient("slope", &rise, &run);
         self.finish(system, &slope, &other.u)
     }
 
@@ -83,15 +86,16 @@ impl Montgomery {
     pub fn double(&self, system: &mut System) -> Self {
         let square = system.product(&self.u, &self.u);
         let numerator = &(&(&square * Fr::from(3)) + &(&self.u * (A + A))) + Fr::ONE;
-        let slope = system.quotient(&numerator, &(&self.v * Fr::from(2)));
+        let slope = system.quotient("slope of a tangent", &numerator, &(&self.v * Fr::from(2)));
         self.finish(system, &slope, &self.u)
     }
 
     fn finish(&self, system: &mut System, slope: &Lc, other_u: &Lc) -> Self {
         let known = &(&self.u + other_u) + A;
-        let u = system.witness(slope.value().square() - known.value());
+        let u = system.hint("u of a sum", slope.value().square() - known.value());
         system.enforce(slope, slope, &(&u + &known));
-        let v = system.witness(slope.value() * (self.u.value() - u.value()) - self.v.value());
+        let value = slope.value() * (self.u.value() - u.value()) - self.v.value();
+        let v = system.hint("v of a sum", value);
         system.enforce(slope, &(&self.u - &u), &(&v + &self.v));
         Self { u, v }
     }
@@ -99,13 +103,16 @@ impl Montgomery {
     /// 2P + T in 5 constraints, as (P + T) + P without the second coordinate of P + T:
     /// λ(u_T − u) = v_T − v · λ² = u' + A + u + u_T · (λ + μ)(u − u') = 2v · μ² = u'' + A + u + u' · μ(u − u'') = v'' + v.
     fn double_and_add(&self, system: &mut System, other: &Self) -> Self {
-        let slope = system.quotient(&(&other.v - &self.v), &(&other.u - &self.u));
+        let (rise, run) = (&other.v - &self.v, &other.u - &self.u);
+        let slope = system.quotient("slope", &rise, &run);
         let known = &(&self.u + &other.u) + A;
-        let middle = system.witness(slope.value().square() - known.value());
+        let value = slope.value().square() - known.value();
+        let middle = system.hint("u of a middle sum", value);
         system.enforce(&slope, &slope, &(&middle + &known));
         let twice = &self.v * Fr::from(2);
         let gap = &self.u - &middle;
-        let second = system.witness(twice.value() * inverse(gap.value()) - slope.value());
+        let value = twice.value() * inverse(gap.value()) - slope.value();
+        let second = system.hint("second slope", value);
         system.enforce(&(&slope + &second), &gap, &twice);
         self.finish(system, &second, &middle)
     }
@@ -164,12 +171,12 @@ pub fn ladder(system: &mut System, q: &Montgomery, h: &BigInt<4>) -> Ladder {
         } else {
             -Fr::ONE
         };
-        let v = system.witness(q.v.value() * sign);
+        let v = system.hint("digit of h", q.v.value() * sign);
         system.enforce(&v, &v, &v_squared);
         digits = &(&digits * Fr::from(2)) + &v;
         accumulator = accumulator.double_and_add(system, &Montgomery { u: q.u.clone(), v });
         if position == CHALLENGE_BITS - TOP_BITS {
-            let top = system.witness(Fr::from(top_bits(h)));
+            let top = system.hint("top of h", Fr::from(top_bits(h)));
             system.enforce(&q.v, &(&(&top * Fr::from(2)) + Fr::ONE), &digits);
             let limit = Lc::constant(Fr::from(top_bits(&Fr::MODULUS)) - Fr::ONE);
             compare::at_most(system, &top, &limit);
@@ -203,7 +210,7 @@ pub fn fixed_base(system: &mut System, start: &Montgomery, s: &Scalar) -> Montgo
     let mut sum = Montgomery::constant(offsets().end).add(system, start);
     for (window, digit) in windows().iter().zip(digits) {
         let [u_value, v_value] = window.points[usize::from(digit.unsigned_abs()) / 2];
-        let u = system.witness(u_value);
+        let u = system.hint("u of a table point", u_value);
         let square = system.product(&u, &u);
         let cube = system.product(&square, &u);
         let fourth = system.product(&square, &square);
@@ -223,7 +230,8 @@ pub fn fixed_base(system: &mut System, start: &Montgomery, s: &Scalar) -> Montgo
         // u⁴·(u⁴ + c₇u³ + c₆u² + c₅u + c₄) = −(c₃u³ + c₂u² + c₁u + c₀)
         let upper = &fourth + &combine(&window.polynomial[4..]);
         system.enforce(&fourth, &upper, &-&combine(&window.polynomial[..4]));
-        let v = system.witness(if digit < 0 { -v_value } else { v_value });
+        let value = if digit < 0 { -v_value } else { v_value };
+        let v = system.hint("v of a table point", value);
         system.enforce(&v, &v, &curve(&cube, &square, &u));
         sum = sum.add(system, &Montgomery { u, v });
     }

@@ -18,7 +18,7 @@ pub fn range(system: &mut System, value: &Lc, bits: u32) {
     let mut rest = value.clone();
     let mut weight = Fr::ONE;
     for position in 0..bits - 1 {
-        let bit = system.boolean(integer.get_bit(position as usize));
+        let bit = system.boolean("bit", integer.get_bit(position as usize));
         rest.add_scaled(&bit, -weight);
         weight.double_in_place();
     }
