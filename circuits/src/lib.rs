@@ -12,11 +12,12 @@ pub mod gadgets;
 pub mod nullifier;
 pub mod policy;
 pub mod possession;
-pub mod rank;
 mod relation;
 pub mod system;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod hunt;
 
 pub use relation::{Circuit, compiled, constraint_system};

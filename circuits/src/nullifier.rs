@@ -123,7 +123,7 @@ impl Drop for NullifierWitness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{compiled, rank};
+    use crate::{compiled, hunt};
     use ark_ff::UniformRand;
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
@@ -231,12 +231,12 @@ mod tests {
     #[test]
     fn only_the_listed_witnesses_are_free() {
         for seed in 0..4 {
-            rank::assert_determined(
+            hunt::assert_determined(
                 compiled::<NullifierWitness>(),
                 &sample(seed, seed as u32, 9).assignment(),
             );
         }
-        rank::assert_rigid(
+        hunt::assert_rigid(
             compiled::<NullifierWitness>(),
             &sample(5, 3, 9).assignment(),
             5,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{compiled, rank, system::Assignment};
+use crate::{compiled, hunt, system::Assignment};
 use ark_ff::{BigInteger, UniformRand};
 use bauta_statement::tree::{QuaternaryTree, RevocationTree};
 use rand_chacha::{
@@ -374,10 +374,10 @@ fn fractional_and_negative_picks_are_refused() {
 fn only_the_listed_witnesses_are_free() {
     let shape = compiled::<PolicyWitness>();
     for seed in 0..3 {
-        rank::assert_determined(shape, &four(seed).assignment());
+        hunt::assert_determined(shape, &four(seed).assignment());
     }
     let world = World::new(20);
-    rank::assert_determined(
+    hunt::assert_determined(
         shape,
         &world
             .witness([PredicatePublic::NONE; 4], [absent(); 4], None)
@@ -391,7 +391,7 @@ fn only_the_listed_witnesses_are_free() {
     ];
     let operands = [Fr::from(100), Fr::from(5), Fr::from(1), Fr::from(1)];
     for picked in [0, 2, 3] {
-        rank::assert_determined(
+        hunt::assert_determined(
             shape,
             &world.witness(all, operands, Some(picked)).assignment(),
         );
@@ -400,7 +400,7 @@ fn only_the_listed_witnesses_are_free() {
 
 #[test]
 fn random_changes_of_witnesses_are_refused() {
-    rank::assert_rigid(compiled::<PolicyWitness>(), &four(7).assignment(), 7);
+    hunt::assert_rigid(compiled::<PolicyWitness>(), &four(7).assignment(), 7);
 }
 
 #[test]

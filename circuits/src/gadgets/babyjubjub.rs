@@ -324,7 +324,7 @@ fn inverse(value: Fr) -> Fr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rank;
+    use crate::hunt;
     use ark_ec::twisted_edwards::TECurveConfig;
     use ark_ff::UniformRand;
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -472,8 +472,8 @@ mod tests {
             };
             let (shape, good) = (build(true).into_r1cs(), build(false).into_assignment());
             assert_eq!(shape.rows.len(), shape.witnesses, "{name}");
-            rank::assert_determined(&shape, &good);
-            rank::assert_rigid(&shape, &good, 1);
+            hunt::assert_determined(&shape, &good);
+            hunt::assert_rigid(&shape, &good, 1);
         }
     }
 

@@ -41,7 +41,7 @@ pub fn strictly_between(system: &mut System, low: &Lc, value: &Lc, next: &Lc) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rank;
+    use crate::hunt;
 
     fn satisfied(instances: &[Fr], gadget: impl Fn(&mut System)) -> bool {
         let mut system = System::new(instances, true);
@@ -155,11 +155,11 @@ mod tests {
         }
         let none: Vec<usize> = Vec::new();
         assert_eq!(
-            rank::dispensable(&shape, &build(77, false).into_assignment(), &bad),
+            hunt::dispensable(&shape, &build(77, false).into_assignment(), &bad),
             none
         );
         assert_eq!(
-            rank::dispensable(&shape, &build(77, false).into_assignment(), &bad[1..]).len(),
+            hunt::dispensable(&shape, &build(77, false).into_assignment(), &bad[1..]).len(),
             1
         );
     }

@@ -44,7 +44,7 @@ pub fn root(system: &mut System, leaf: &Lc, path: &Path, depth: usize) -> Lc {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rank;
+    use crate::hunt;
     use bauta_statement::tree::QuaternaryTree;
 
     fn is_member(leaf: Fr, path: &Path, root_value: Fr) -> bool {
@@ -123,7 +123,7 @@ mod tests {
             let good = build(good, false).into_assignment();
             let bad = [honest.clone(), first.clone(), second.clone()];
             let none: Vec<usize> = Vec::new();
-            assert_eq!(rank::dispensable(&shape, &good, &bad), none);
+            assert_eq!(hunt::dispensable(&shape, &good, &bad), none);
         }
     }
 }

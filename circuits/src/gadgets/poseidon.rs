@@ -59,7 +59,7 @@ fn fifth_power(system: &mut System, x: &Lc) -> Lc {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rank;
+    use crate::hunt;
 
     fn check<const N: usize>(cost: usize) {
         let values: [Fr; N] = std::array::from_fn(|i| Fr::from(1000 + i as u64));
@@ -76,7 +76,7 @@ mod tests {
             (cost, cost),
             "{N} inputs"
         );
-        rank::assert_determined(&shape, &build(false).into_assignment());
+        hunt::assert_determined(&shape, &build(false).into_assignment());
     }
 
     #[test]

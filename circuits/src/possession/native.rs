@@ -157,7 +157,7 @@ impl Drop for NativeWitness {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{compiled, rank};
+    use crate::{compiled, hunt};
     use ark_ff::{BigInteger, UniformRand};
     use bauta_statement::eddsa::SigningKey;
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -333,12 +333,12 @@ pub(crate) mod tests {
     #[test]
     fn only_the_listed_witnesses_are_free() {
         for seed in 20..24 {
-            rank::assert_determined(compiled::<NativeWitness>(), &sample(seed).assignment());
+            hunt::assert_determined(compiled::<NativeWitness>(), &sample(seed).assignment());
         }
     }
 
     #[test]
     fn random_changes_of_witnesses_are_refused() {
-        rank::assert_rigid(compiled::<NativeWitness>(), &sample(30).assignment(), 30);
+        hunt::assert_rigid(compiled::<NativeWitness>(), &sample(30).assignment(), 30);
     }
 }

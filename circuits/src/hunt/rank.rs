@@ -14,7 +14,7 @@ use crate::system::{Assignment, Column, R1cs, Row, evaluate};
 
 /// The columns that no constraint determines at this assignment, besides those listed as free. Empty if the relation
 /// is not under-constrained there.
-pub fn undetermined(shape: &R1cs, assignment: &Assignment) -> Vec<Column> {
+pub(crate) fn undetermined(shape: &R1cs, assignment: &Assignment) -> Vec<Column> {
     let listed: BTreeSet<Column> = shape.free.iter().map(|(column, _)| *column).collect();
     let unknown = |column: Column| column as usize >= shape.instances && !listed.contains(&column);
     let rows = shape
@@ -101,7 +101,7 @@ fn kernel_columns(
 ///
 /// # Panics
 /// With the columns that are free and not listed, and the first rows that they are in.
-pub fn assert_determined(shape: &R1cs, assignment: &Assignment) {
+pub(crate) fn assert_determined(shape: &R1cs, assignment: &Assignment) {
     assert_eq!(
         shape.check(assignment),
         Ok(()),
@@ -130,7 +130,7 @@ pub fn assert_determined(shape: &R1cs, assignment: &Assignment) {
 ///
 /// # Panics
 /// With the column and the replacement.
-pub fn assert_rigid(shape: &R1cs, assignment: &Assignment, seed: u64) {
+pub(crate) fn assert_rigid(shape: &R1cs, assignment: &Assignment, seed: u64) {
     let rows_of = rows_by_column(shape);
     let mut values = assignment.values().to_vec();
     let mut drawn = Fr::from(seed) + Fr::from(0x9e37_79b9_7f4a_7c15u64);
@@ -175,7 +175,7 @@ pub fn assert_rigid(shape: &R1cs, assignment: &Assignment, seed: u64) {
 ///
 /// # Panics
 /// If an assignment that is given as bad satisfies everything.
-pub fn dispensable(shape: &R1cs, good: &Assignment, bad: &[Assignment]) -> Vec<usize> {
+pub(crate) fn dispensable(shape: &R1cs, good: &Assignment, bad: &[Assignment]) -> Vec<usize> {
     assert_eq!(
         shape.check(good),
         Ok(()),
