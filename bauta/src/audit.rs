@@ -194,7 +194,7 @@ fn examine<S: TileSource>(
     })
 }
 
-fn published<S: TileSource>(reader: &LogReader<S>) -> anyhow::Result<SignedCheckpoint> {
+pub(crate) fn published<S: TileSource>(reader: &LogReader<S>) -> anyhow::Result<SignedCheckpoint> {
     match reader.checkpoint()? {
         Some(signed) => signed.map_err(wrong),
         None => bail!("the log has no checkpoint"),
@@ -216,7 +216,7 @@ fn first_authority<S: TileSource>(
 }
 
 /// Objects of the log that is audited.
-struct LogObjects<'a, S>(&'a S);
+pub(crate) struct LogObjects<'a, S>(pub(crate) &'a S);
 
 impl<S: TileSource> Objects for LogObjects<'_, S> {
     fn get(&self, digest: &Digest) -> Option<Vec<u8>> {

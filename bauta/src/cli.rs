@@ -44,6 +44,10 @@ pub(crate) enum Command {
     #[command(display_order = 14)]
     Audit(Audit),
 
+    /// Write what other people's tools read: keys and proofs as snarkjs JSON, constraint systems as .r1cs.
+    #[command(display_order = 15, subcommand)]
+    Export(Export),
+
     /// Run the REST service: sequencer, log and coordinator of the signers.
     #[command(display_order = 20)]
     Service(Run),
@@ -219,6 +223,32 @@ pub(crate) struct Audit {
     /// CA of the service's own TLS certificate (PEM), where the log is an address.
     #[arg(long, value_name = "FILE", env = "BAUTA_SERVICE_CA")]
     pub(crate) service_ca: Option<PathBuf>,
+}
+
+/// `bauta export`.
+#[derive(Subcommand)]
+pub(crate) enum Export {
+    /// Write the demonstration holder's stored proofs for snarkjs, gnark and circomlibjs to check.
+    ///
+    /// Writes <relation>.vkey.json, .proof.json, .public.json and .r1cs for possession-native, policy and nullifier, and
+    /// credential.json. A stored proof is an ordinary Groth16 proof: to it the hidden inputs are public. So these files reveal
+    /// the credential, every attribute and the holder secret, to whoever gets them; what is shown to a service is another
+    /// proof, which hides them. They are mode 600; erase them after use.
+    Snarkjs(ExportSnarkjs),
+}
+
+/// `bauta export snarkjs`.
+#[derive(Args)]
+pub(crate) struct ExportSnarkjs {
+    /// Folder of a quickstart that has run.
+    #[arg(long, value_name = "DIR", default_value = "./bauta-data")]
+    pub(crate) data: PathBuf,
+    /// Folder for the files; made with mode 700.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Also write <relation>.wtns: the whole witness, from which anyone can prove as the holder.
+    #[arg(long)]
+    pub(crate) witness: bool,
 }
 
 /// A process with a configuration file.

@@ -14,7 +14,7 @@ mod relying_party;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Arguments, Ca, Command, Epoch, Keys, Policy};
+use cli::{Arguments, Ca, Command, Epoch, Export, Keys, Policy};
 use print::Printer;
 
 fn main() -> ExitCode {
@@ -64,6 +64,10 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
             printer.result(&report, report.text())
         }
         Command::Audit(arguments) => audit::run(&arguments, printer).await,
+        Command::Export(Export::Snarkjs(arguments)) => {
+            let report = holder::export_snarkjs(&arguments)?;
+            printer.result(&report, report.text())
+        }
         Command::Service(arguments) => processes::service(&arguments).await,
         Command::Signer(arguments) => processes::signer(arguments, printer).await,
         Command::Issuer(arguments) => processes::issuer(arguments, printer).await,

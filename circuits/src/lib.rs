@@ -9,6 +9,7 @@
 )]
 
 pub mod gadgets;
+pub mod iden3;
 pub mod nullifier;
 pub mod policy;
 pub mod possession;

@@ -150,6 +150,12 @@ fn verifies(
 }
 
 impl RelationProof {
+    /// Whether it is an ordinary Groth16 proof under `key`, of these hidden inputs and of the public ones that it names.
+    pub fn verifies(&self, key: &VerifyingKey, hidden: &[Fr]) -> bool {
+        let instances = [hidden, &self.public].concat();
+        key.digest() == self.key && verifies(key, &instances, &self.a, &self.b, &self.c)
+    }
+
     /// The wallet's bytes: relation (1), key digest (32), number of public inputs (16 bits, big-endian) and inputs (32
     /// each), A (32), B (64), C (32).
     pub fn encode(&self) -> Vec<u8> {

@@ -29,6 +29,7 @@ pub mod presentation;
 pub mod relation;
 pub mod schema;
 pub mod scope;
+pub mod snarkjs;
 pub mod transcript;
 pub mod tree;
 pub mod vector;

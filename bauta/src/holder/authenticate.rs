@@ -659,7 +659,7 @@ impl From<anyhow::Error> for ShowFailure {
     }
 }
 
-fn policy_of(prepared: &PreparedPolicy) -> anyhow::Result<Policy> {
+pub(super) fn policy_of(prepared: &PreparedPolicy) -> anyhow::Result<Policy> {
     match file::parse_text(&prepared.text)?.1 {
         file::Body::Policy(policy) => Ok(*policy),
         _ => bail!("the wallet holds another file for the policy: prepare again"),
@@ -678,7 +678,7 @@ fn fresh_key() -> anyhow::Result<(KeyPair, Vec<u8>)> {
 }
 
 /// The verifying key of a relation, as [`ready`] stored it.
-fn verifying_key(
+pub(super) fn verifying_key(
     stored: &BTreeMap<String, String>,
     relation: Relation,
 ) -> anyhow::Result<VerifyingKey> {
@@ -723,7 +723,7 @@ fn in_stock<'a>(
 }
 
 /// The proof of one use, where `prepare` left none in stock.
-fn prove_use(
+pub(super) fn prove_use(
     stored: &bauta_prover::wallet::Stored,
     used: &PendingUse,
     bound: u32,

@@ -1,10 +1,11 @@
-//! What the holder's commands do: enrol, prepare, authenticate, verify a certificate. Files and HTTP are here; what is
+//! What the holder's commands do: enrol, prepare, authenticate, verify a certificate, export. Files and HTTP are here; what is
 //! proved is in `bauta-prover`, and what is believed of a service is decided in [`guard`].
 
 mod authenticate;
 mod client;
 mod consent;
 mod enrol;
+mod export;
 mod guard;
 mod prepare;
 mod verify;
@@ -13,6 +14,7 @@ mod x509;
 
 pub(crate) use authenticate::authenticate;
 pub(crate) use enrol::enrol;
+pub(crate) use export::export_snarkjs;
 pub(crate) use prepare::prepare;
 pub(crate) use verify::verify_certificate;
 

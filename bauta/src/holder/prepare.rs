@@ -18,9 +18,9 @@ use bauta_statement::field;
 use bauta_statement::file::text::parse_hex;
 use bauta_statement::note::{Digest, sha256};
 use bauta_statement::policy::{Policy, RelationName, Test};
-use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, Relation};
+use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, PolicyPublic, Relation};
 use bauta_statement::scope;
-use bauta_statement::tree::{QuaternaryTree, VALUE_SET_DEPTH};
+use bauta_statement::tree::{QuaternaryTree, RevocationTree, VALUE_SET_DEPTH};
 use data_encoding::BASE64;
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
@@ -326,7 +326,13 @@ fn make(
     if !stored.policies.iter().any(there) {
         (wish.progress)("proving that the credential satisfies the policy");
         let began = Instant::now();
-        let witness = satisfies(&stored, checked)?;
+        let witness = satisfies(
+            &stored,
+            &checked.policy,
+            &checked.public,
+            &checked.issuers,
+            &checked.revoked,
+        )?;
         let prover = Prover::<PolicyWitness>::new(policy.into_proving_key())?;
         let proof =
             prove(&prover, &witness, &mut OsRng).map_err(|error| unmet(error, &checked.policy))?;
@@ -466,9 +472,14 @@ pub(crate) fn parameter_set(
 }
 
 /// The witness that the wallet's credential satisfies the policy.
-fn satisfies(stored: &Stored, checked: &Checked) -> anyhow::Result<PolicyWitness> {
-    let sets = checked
-        .policy
+pub(super) fn satisfies(
+    stored: &Stored,
+    policy: &Policy,
+    public: &PolicyPublic,
+    issuers: &QuaternaryTree,
+    revoked: &RevocationTree,
+) -> anyhow::Result<PolicyWitness> {
+    let sets = policy
         .places()
         .map(|place| match place.map(|predicate| &predicate.test) {
             Some(Test::OneOf(values)) => {
@@ -480,10 +491,10 @@ fn satisfies(stored: &Stored, checked: &Checked) -> anyhow::Result<PolicyWitness
     let [first, second, ..] = &sets;
     Ok(policy_witness(
         &stored.credential.vector(),
-        &checked.policy.slot_map(),
-        &checked.public,
-        &checked.issuers,
-        &checked.revoked,
+        &policy.slot_map(),
+        public,
+        issuers,
+        revoked,
         [first.as_ref(), second.as_ref()],
     )?)
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use rustix::fs::FlockOperation;
 
-use crate::files;
+use crate::{cli::Wallet, files};
 
 /// The most bytes of a Unix socket's path (sockaddr_un).
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -96,13 +96,18 @@ impl Layout {
         self.root.join("signers").join(number.to_string())
     }
 
-    /// A person's wallet.
-    pub(super) fn wallet(&self, person: &str) -> PathBuf {
-        self.root.join("holder/wallets").join(person.to_lowercase())
+    /// A person's wallet, and the age identity that opens the demonstration's wallets unattended.
+    pub(super) fn wallet(&self, person: &str) -> Wallet {
+        wallet(&self.root, person)
     }
+}
 
-    /// The age identity that opens the demonstration's wallets unattended.
-    pub(super) fn wallet_identity(&self) -> PathBuf {
-        self.root.join("holder/wallets/identity.age")
+/// [`Layout::wallet`] without holding the folder.
+pub(super) fn wallet(root: &Path, person: &str) -> Wallet {
+    let wallets = root.join("holder/wallets");
+    Wallet {
+        wallet: wallets.join(person.to_lowercase()),
+        passphrase_file: None,
+        identity: Some(wallets.join("identity.age")),
     }
 }

@@ -8,9 +8,21 @@ mod processes;
 mod story;
 mod teller;
 
+use std::path::Path;
+
 use anyhow::bail;
 
-use crate::{cli::Quickstart, print::Printer};
+use crate::{
+    cli::{Quickstart, Wallet},
+    print::Printer,
+};
+
+/// The wallets of the demonstration's people in a quickstart's folder, in the order in which they enrol.
+pub(crate) fn wallets(data: &Path) -> impl Iterator<Item = Wallet> {
+    organisation::PEOPLE
+        .iter()
+        .map(move |person| layout::wallet(data, person.name))
+}
 
 pub(crate) async fn run(arguments: &Quickstart, printer: Printer) -> anyhow::Result<()> {
     let layout = layout::Layout::open(&arguments.data)?;

@@ -163,11 +163,7 @@ async fn authenticate_someone(
     ports: &Ports,
 ) -> anyhow::Result<&'static Person> {
     for person in &PEOPLE {
-        let wallet = Wallet {
-            wallet: layout.wallet(person.name),
-            passphrase_file: None,
-            identity: Some(layout.wallet_identity()),
-        };
+        let wallet = layout.wallet(person.name);
         enrol(teller, layout, ports, person, &wallet).await?;
         if authenticate(teller, layout, ports, person, &wallet).await? {
             return Ok(person);

@@ -18,6 +18,7 @@ const COMMANDS: [&str; 23] = [
     "service",
     "signer",
     "signer keys",
+    "export snarkjs",
     "issuer",
     "issuer keys",
     "issuer revoke",
@@ -63,6 +64,7 @@ fn a_command_line_that_is_not_understood_is_2() {
         "issuer revoke --config x --out y",
         "audit",
         "policy sign x --type nonsense",
+        "export snarkjs",
     ] {
         run(line.split_whitespace()).with(2);
     }
@@ -95,6 +97,27 @@ fn a_file_that_is_not_there_is_1_and_named() {
         );
         assert_eq!(ended.out, "", "{line}");
     }
+}
+
+#[test]
+fn an_export_without_a_quickstart_is_3_and_help_says_what_it_reveals() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let line = [
+        "export",
+        "snarkjs",
+        "--data",
+        &at("data"),
+        "--out",
+        &at("out"),
+    ]
+    .map(str::to_owned);
+    run(line.iter().map(String::as_str))
+        .with(3)
+        .says("bauta quickstart --once --data");
+    assert!(!folder.path().join("out").exists());
+    let help = run(["export", "snarkjs", "--help"]).with(0).out;
+    assert!(help.contains("reveal"), "{help}");
 }
 
 #[test]
