@@ -281,26 +281,67 @@ pub fn save(
 pub fn load(folder: &Path, relation: Relation) -> Result<ParameterSet, LoadError> {
     let read = |name: &str| {
         let path = folder.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok((path, bytes)),
-            Err(source) => Err(LoadError::File { path, source }),
-        }
+        fs::read(&path).map_err(|source| LoadError::File { path, source })
     };
-    let (path, bytes) = read(MANIFEST)?;
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|source| LoadError::Manifest { path, source })?;
-    if manifest.relation != relation.name() {
-        return Err(LoadError::Relation {
-            wanted: relation.name(),
-            found: manifest.relation,
-        });
+    // The manifest first: another relation's set is told by it, without reading megabytes.
+    let manifest = Manifest::parse(folder, relation, &read(MANIFEST)?)?;
+    check(
+        folder,
+        relation,
+        manifest,
+        &read(VERIFYING_KEY)?,
+        &read(PROVING_KEY)?,
+    )
+}
+
+impl ParameterSet {
+    /// [`load`] for a program without folders: the bytes of `manifest.json`, `verifying-key.bin` and `proving-key.bin`.
+    ///
+    /// # Errors
+    /// As [`load`]'s; the path is the file's name.
+    pub fn from_bytes(
+        relation: Relation,
+        manifest: &[u8],
+        verifying_key: &[u8],
+        proving_key: &[u8],
+    ) -> Result<Self, LoadError> {
+        let nowhere = Path::new("");
+        let manifest = Manifest::parse(nowhere, relation, manifest)?;
+        check(nowhere, relation, manifest, verifying_key, proving_key)
     }
-    if manifest.constraint_system != hex(&constraint_system(relation).digest()) {
-        return Err(LoadError::ConstraintSystem(relation.name()));
+}
+
+impl Manifest {
+    /// Reads a manifest, which must be for this version of the relation.
+    fn parse(folder: &Path, relation: Relation, bytes: &[u8]) -> Result<Self, LoadError> {
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|source| LoadError::Manifest {
+                path: folder.join(MANIFEST),
+                source,
+            })?;
+        if manifest.relation != relation.name() {
+            return Err(LoadError::Relation {
+                wanted: relation.name(),
+                found: manifest.relation,
+            });
+        }
+        if manifest.constraint_system != hex(&constraint_system(relation).digest()) {
+            return Err(LoadError::ConstraintSystem(relation.name()));
+        }
+        Ok(manifest)
     }
-    let checked = |name: &str, said: &str, pins: &[(Relation, [u8; 32])]| {
-        let (path, bytes) = read(name)?;
-        let found = hex(&Sha256::digest(&bytes));
+}
+
+/// The checks of [`load`]; `folder` is for messages.
+fn check(
+    folder: &Path,
+    relation: Relation,
+    manifest: Manifest,
+    verifying: &[u8],
+    proving: &[u8],
+) -> Result<ParameterSet, LoadError> {
+    let as_said = |name: &str, bytes: &[u8], said: &str, pins: &[(Relation, [u8; 32])]| {
+        let found = hex(&Sha256::digest(bytes));
         let pin = pinned(pins, relation).map(|digest| hex(&digest));
         let expected = match (manifest.provenance, pin) {
             (Provenance::Development, Some(pin)) => pin,
@@ -311,26 +352,28 @@ pub fn load(folder: &Path, relation: Relation) -> Result<ParameterSet, LoadError
         };
         if found != expected || found != said {
             return Err(LoadError::Damaged {
-                path,
+                path: folder.join(name),
                 expected,
                 found,
             });
         }
-        Ok(bytes)
+        Ok(())
     };
-    let verifying = checked(
+    as_said(
         VERIFYING_KEY,
+        verifying,
         &manifest.verifying_key,
         &DEVELOPMENT_VERIFYING_KEYS,
     )?;
-    let proving = checked(
+    as_said(
         PROVING_KEY,
+        proving,
         &manifest.proving_key,
         &DEVELOPMENT_PROVING_KEYS,
     )?;
-    let key = VerifyingKey::decode(&verifying)?;
+    let key = VerifyingKey::decode(verifying)?;
     key.validate(relation.hidden_inputs() + relation.public_inputs())?;
-    let mut rest = proving.as_slice();
+    let mut rest = proving;
     // Unchecked, because the bytes' SHA-256 has been checked, and checking each point takes as long as making them; what a
     // bad proving key would make is verified under the checked verifying key before anyone stores it.
     let proving_key = ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(&mut rest)
@@ -442,6 +485,24 @@ mod tests {
             load(&folder, RELATION),
             Err(LoadError::Manifest { .. })
         ));
+    }
+
+    #[test]
+    fn bytes_are_checked_as_files_are() {
+        let cache = tempfile::tempdir().unwrap();
+        let (set, folder, _) = made(cache.path());
+        let files =
+            [MANIFEST, VERIFYING_KEY, PROVING_KEY].map(|name| fs::read(folder.join(name)).unwrap());
+        let from = |[manifest, verifying, proving]: &[Vec<u8>; 3]| {
+            ParameterSet::from_bytes(RELATION, manifest, verifying, proving)
+        };
+        assert_eq!(from(&files).unwrap().proving_key(), set.proving_key());
+        for file in 0..files.len() {
+            let mut bad = files.clone();
+            let middle = bad[file].len() / 2;
+            bad[file][middle] ^= 1;
+            assert!(from(&bad).is_err(), "file {file}");
+        }
     }
 
     #[test]
