@@ -4,7 +4,7 @@ mod common;
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{BigInteger, PrimeField, UniformRand};
+use ark_ff::UniformRand;
 use bauta_prover::keys::{HolderKeys, KeyError, Prover, Tables};
 use bauta_prover::prove::{ProveError, RelationProof, prove};
 use bauta_prover::show::{Holding, Prepared, ShowError};
@@ -731,56 +731,4 @@ fn misfit_policies_and_proofs_are_refused() {
         story.slots(),
     );
     assert_eq!(prepared.map(drop), Err(ShowError::OtherKey("possession")));
-}
-
-/// `vectors/presentation/`: one good presentation, pinned, and bad ones named by their defect. A change of transcript, codec or
-/// relation shows here; `UPDATE_VECTORS=1` writes them anew.
-#[test]
-fn vectors_are_current() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/presentation");
-    let good = shown(1).0.encode();
-    let bad = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut bytes = good.clone();
-        change(&mut bytes);
-        bytes
-    };
-    let modulus: Vec<u8> = Fr::MODULUS.to_bytes_le();
-    let last = good.len() - 32;
-    let vectors = [
-        ("good", good.clone()),
-        ("bad_version", bad(&|b| b[0] = 2)),
-        ("bad_format", bad(&|b| b[1] = 0)),
-        ("bad_count_of_disclosures", bad(&|b| b[3] = 2)),
-        ("bad_trailing_byte", bad(&|b| b.push(0))),
-        ("bad_cut", bad(&|b| b.truncate(last))),
-        (
-            "bad_scalar_is_modulus",
-            bad(&|b| b[last..].copy_from_slice(&modulus)),
-        ),
-        ("bad_infinity", bad(&|b| (b[4..35].fill(0), b[35] = 0x40).1)),
-        ("bad_infinity_with_x", bad(&|b| b[35] |= 0x40)),
-        ("bad_off_curve", bad(&|b| (b[4..36].fill(0), b[4] = 4).1)),
-    ];
-    for (name, bytes) in &vectors {
-        let path = folder.join(format!("{name}.hex"));
-        let hex: String = bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-            + "\n";
-        if std::env::var_os("UPDATE_VECTORS").is_some() {
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(&path, &hex).unwrap();
-        }
-        assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
-            hex,
-            "{name} is not as it was: UPDATE_VECTORS=1 if meant"
-        );
-        assert_eq!(
-            Presentation::decode(bytes).is_ok(),
-            *name == "good",
-            "{name}"
-        );
-    }
 }
