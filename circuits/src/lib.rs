@@ -17,6 +17,8 @@ mod relation;
 pub mod system;
 
 #[cfg(test)]
+mod counterfactual;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod hunt;

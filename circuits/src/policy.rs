@@ -288,8 +288,7 @@ impl PredicateWires {
         let gate = system.product(enforced, &self.range);
         let above = system.product(&gate, &(operand - &self.low));
         let span = system.product(&gate, &self.span);
-        compare::range(system, &above, 64);
-        compare::range(system, &(&span - &above), 64);
+        compare::within(system, &above, &span);
     }
 
     /// g = enforced·not_equal; (o − low)(o − absent)·y = g, y·(1 − g) = 0. With g = 1 the product has an inverse, so it is not 0;

@@ -102,7 +102,7 @@ impl Montgomery {
 
     /// 2P + T in 5 constraints, as (P + T) + P without the second coordinate of P + T:
     /// λ(u_T − u) = v_T − v · λ² = u' + A + u + u_T · (λ + μ)(u − u') = 2v · μ² = u'' + A + u + u' · μ(u − u'') = v'' + v.
-    fn double_and_add(&self, system: &mut System, other: &Self) -> Self {
+    pub(crate) fn double_and_add(&self, system: &mut System, other: &Self) -> Self {
         let (rise, run) = (&other.v - &self.v, &other.u - &self.u);
         let slope = system.quotient("slope", &rise, &run);
         let known = &(&self.u + &other.u) + A;
@@ -295,10 +295,14 @@ fn windows() -> &'static [Window] {
 
 /// Odd digits of S or S + l to base 16, the lowest first, each in ±1..±15.
 fn odd_digits(s: &Scalar) -> [i8; WINDOWS] {
-    let mut rest = s.into_bigint();
-    if rest.is_even() {
-        rest.add_with_carry(&Scalar::MODULUS);
+    let mut integer = s.into_bigint();
+    if integer.is_even() {
+        integer.add_with_carry(&Scalar::MODULUS);
     }
+    digits_of_odd(integer)
+}
+
+fn digits_of_odd(mut rest: BigInt<4>) -> [i8; WINDOWS] {
     std::array::from_fn(|window| {
         if window == WINDOWS - 1 {
             return (rest.0[0] & 15) as i8;
@@ -312,13 +316,27 @@ fn odd_digits(s: &Scalar) -> [i8; WINDOWS] {
     })
 }
 
-fn montgomery(point: &Point) -> [Fr; 2] {
+pub(crate) fn montgomery(point: &Point) -> [Fr; 2] {
     let u = (Fr::ONE + point.y) * inverse(Fr::ONE - point.y);
     [u, u * inverse(point.x)]
 }
 
 fn inverse(value: Fr) -> Fr {
     value.inverse().unwrap_or_default()
+}
+
+/// The points, with their signs, of which the fixed base makes an odd integer below 16^63: what a prover with another
+/// integer for the same scalar would put there.
+#[cfg(test)]
+pub(crate) fn table_points(odd: BigInt<4>) -> Vec<[Fr; 2]> {
+    windows()
+        .iter()
+        .zip(digits_of_odd(odd))
+        .map(|(window, digit)| {
+            let [u, v] = window.points[usize::from(digit.unsigned_abs()) / 2];
+            [u, if digit < 0 { -v } else { v }]
+        })
+        .collect()
 }
 
 #[cfg(test)]

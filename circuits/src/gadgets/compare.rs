@@ -28,14 +28,40 @@ pub fn range(system: &mut System, value: &Lc, bits: u32) {
 
 /// low ≤ high as 64-bit integers, if both are: high − low ∈ \[0, 2^64).
 pub fn at_most(system: &mut System, low: &Lc, high: &Lc) {
-    range(system, &(high - low), 64);
+    range(system, &(high - low), WIDTH);
+}
+
+/// 0 ≤ value ≤ span < 2^64: value and span − value both in \[0, 2^64), which add up to the span without wrapping. No range
+/// check of the value is needed if span < 2^64.
+pub fn within(system: &mut System, value: &Lc, span: &Lc) {
+    within_bits(system, value, span, WIDTH);
 }
 
 /// low < value < next: value − low − 1 and next − value − 1 both in \[0, 2^64). No range check of the value is needed if
 /// low < 2^64 and next ≤ 2^64.
 pub fn strictly_between(system: &mut System, low: &Lc, value: &Lc, next: &Lc) {
-    range(system, &(&(value - low) - Fr::ONE), 64);
-    range(system, &(&(next - value) - Fr::ONE), 64);
+    strictly_between_bits(system, low, value, next, WIDTH);
+}
+
+/// Bits of integers and times.
+const WIDTH: u32 = 64;
+
+/// [`within`] for integers of any width: a small one is proved by machine (`circuits/smt/`).
+pub(crate) fn within_bits(system: &mut System, value: &Lc, span: &Lc, bits: u32) {
+    range(system, value, bits);
+    range(system, &(span - value), bits);
+}
+
+/// [`strictly_between`] for integers of any width.
+pub(crate) fn strictly_between_bits(
+    system: &mut System,
+    low: &Lc,
+    value: &Lc,
+    next: &Lc,
+    bits: u32,
+) {
+    range(system, &(&(value - low) - Fr::ONE), bits);
+    range(system, &(&(next - value) - Fr::ONE), bits);
 }
 
 #[cfg(test)]

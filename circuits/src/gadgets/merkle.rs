@@ -11,8 +11,8 @@ use crate::system::{Lc, System};
 
 /// The root that a leaf's path leads to; 300 constraints a level.
 ///
-/// Per level the whole family c₀..c₃ is witness; (n − c₀)(n − c₁)(n − c₂)(n − c₃) = 0 shows that the current node n is
-/// one of it (a field has no zero divisors), and n becomes Poseidon(c₀, c₁, c₂, c₃). There is no bit to be non-boolean.
+/// Per level the whole family c₀..c₃ is witness; the current node n is [`one_of`] it, and n becomes
+/// Poseidon(c₀, c₁, c₂, c₃). There is no bit to be non-boolean.
 pub fn root(system: &mut System, leaf: &Lc, path: &Path, depth: usize) -> Lc {
     let mut node = leaf.clone();
     for level in 0..depth {
@@ -27,18 +27,23 @@ pub fn root(system: &mut System, leaf: &Lc, path: &Path, depth: usize) -> Lc {
                 "child of a tree node: fixed by the root, Poseidon being collision resistant",
             )
         });
-        let mut product = &node - &family[0];
-        for child in &family[1..ARITY - 1] {
-            product = system.product(&product, &(&node - child));
-        }
-        system.enforce(
-            &product,
-            &(&node - &family[ARITY - 1]),
-            &Lc::constant(Fr::ZERO),
-        );
+        one_of(system, &node, &family);
         node = poseidon::hash(system, &family);
     }
     node
+}
+
+/// (n − c₀)(n − c₁)(n − c₂)(n − c₃) = 0: a field has no zero divisors, so the node is a member of the family. 3 constraints.
+pub(crate) fn one_of(system: &mut System, node: &Lc, family: &[Lc; ARITY]) {
+    let mut product = node - &family[0];
+    for child in &family[1..ARITY - 1] {
+        product = system.product(&product, &(node - child));
+    }
+    system.enforce(
+        &product,
+        &(node - &family[ARITY - 1]),
+        &Lc::constant(Fr::ZERO),
+    );
 }
 
 #[cfg(test)]

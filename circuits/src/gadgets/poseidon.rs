@@ -50,7 +50,7 @@ pub fn hash<const N: usize>(system: &mut System, inputs: &[Lc; N]) -> Lc {
     state.swap_remove(0)
 }
 
-fn fifth_power(system: &mut System, x: &Lc) -> Lc {
+pub(crate) fn fifth_power(system: &mut System, x: &Lc) -> Lc {
     let square = system.product(x, x);
     let fourth = system.product(&square, &square);
     system.product(&fourth, x)

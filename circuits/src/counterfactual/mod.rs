@@ -1,0 +1,2 @@
+//! Dishonest provers.
+mod rows;
