@@ -1,7 +1,6 @@
 //! What a presentation is made for. The transcript absorbs all of it before any challenge is drawn, so a presentation is
 //! worth nothing for another policy, challenge, audience, log or key (DESIGN 3.2).
 
-use merlin::Transcript;
 use sha2::{Digest as _, Sha256};
 
 /// The context of one presentation. Holder and verifier each build it from what they know themselves.
@@ -36,13 +35,6 @@ impl Context {
             (b"spki-sha256", self.spki_sha256.to_vec()),
         ]
     }
-
-    /// Absorbs the context; merlin binds each label and length.
-    pub fn absorb(&self, transcript: &mut Transcript) {
-        for (label, value) in self.fields() {
-            transcript.append_message(label, &value);
-        }
-    }
 }
 
 /// SHA-256 of a SubjectPublicKeyInfo in DER, as the context names a key.
@@ -53,6 +45,7 @@ pub fn key_digest(spki: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use merlin::Transcript;
 
     fn context() -> Context {
         Context {
@@ -68,7 +61,9 @@ mod tests {
 
     fn challenge(context: &Context) -> [u8; 32] {
         let mut transcript = Transcript::new(b"test");
-        context.absorb(&mut transcript);
+        for (label, value) in context.fields() {
+            transcript.append_message(label, &value);
+        }
         let mut out = [0; 32];
         transcript.challenge_bytes(b"challenge", &mut out);
         out

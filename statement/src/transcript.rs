@@ -1,8 +1,8 @@
 //! The one transcript of a presentation (DESIGN 3.2): merlin, each message under its label with its length. Holder and
 //! verifier run the same three functions over the same [`Presentation`], so nothing that is verified can stay outside.
 //!
-//! Order: version, format, verifying-key digests, slot maps, every public input, the context, all (A', B', C'', V), the
-//! commitments, the first messages; then the challenge; then, for the weights of a batch, the responses.
+//! What is appended is told by three visitors, which the transcript passes to merlin as they are. A test can pass on all
+//! but one label instead: for each of them an attack is kept that works without it (`verifier/src/attacks.rs`).
 
 use ark_bn254::{G1Affine, G2Affine};
 use ark_ff::PrimeField;
@@ -15,7 +15,10 @@ use crate::group::{g1_to_bytes, g2_to_bytes};
 use crate::presentation::{Presentation, Statement, VERSION};
 
 /// Name of the protocol, absorbed before everything.
-const PROTOCOL: &[u8] = b"bauta/v1/presentation";
+pub const PROTOCOL: &[u8] = b"bauta/v1/presentation";
+
+/// A label, as merlin wants it.
+pub type Label = &'static [u8];
 
 /// The transcript before the prover has said anything: statement, nullifier and context are absorbed.
 #[derive(Clone)]
@@ -27,36 +30,105 @@ pub struct Challenged {
     challenge: Fr,
 }
 
+/// What both sides know: version, statement, nullifier if there is one, and the whole context.
+pub fn visit_statement(
+    statement: &Statement,
+    nullifier: Option<&Fr>,
+    context: &Context,
+    mut append: impl FnMut(Label, &[u8]),
+) {
+    append(b"version", &number(u64::from(VERSION)));
+    append(b"format", &number(u64::from(statement.format.code())));
+    append(b"relations", &number(statement.keys.len() as u64));
+    for digest in &statement.keys {
+        append(b"verifying-key", digest);
+    }
+    for operand in &statement.operands {
+        append(b"operand", &slot(*operand));
+    }
+    append(b"disclosures", &number(statement.disclosed.len() as u64));
+    for disclosed in &statement.disclosed {
+        append(b"disclosed", &slot(Some(*disclosed)));
+    }
+    append(
+        b"policy-inputs",
+        &number(statement.policy_inputs.len() as u64),
+    );
+    for input in &statement.policy_inputs {
+        append(b"policy-input", &field::to_bytes(input));
+    }
+    append(b"scoped", &number(u64::from(statement.usage.is_some())));
+    if let Some(usage) = &statement.usage {
+        append(b"scope", &field::to_bytes(&usage.scope));
+        append(b"bound", &number(u64::from(usage.bound)));
+    }
+    if let Some(nullifier) = nullifier {
+        append(b"nullifier", &field::to_bytes(nullifier));
+    }
+    for (label, value) in context.fields() {
+        append(label, &value);
+    }
+}
+
+/// All that the prover says before the challenge. Responses are not read.
+pub fn visit_first_messages(presentation: &Presentation, mut append: impl FnMut(Label, &[u8])) {
+    for proof in presentation.proofs() {
+        append(b"A", &g1_to_bytes(&proof.a));
+        append(b"B", &g2_to_bytes(&proof.b));
+        append(b"C", &g1_to_bytes(&proof.c));
+        append(b"V", &g1_to_bytes(&proof.v));
+    }
+    for disclosure in &presentation.disclosures {
+        append(b"commitment", &g1_to_bytes(&disclosure.commitment));
+    }
+    for proof in presentation.proofs() {
+        append(b"first-message", &g1_to_bytes(&proof.t));
+    }
+    for disclosure in &presentation.disclosures {
+        append(
+            b"commitment-first-message",
+            &g1_to_bytes(&disclosure.first_message),
+        );
+    }
+}
+
+/// All that the prover says after the challenge.
+pub fn visit_responses(presentation: &Presentation, mut append: impl FnMut(Label, &[u8])) {
+    for proof in presentation.proofs() {
+        append(b"z-response", &field::to_bytes(&proof.z_response));
+    }
+    for disclosure in &presentation.disclosures {
+        append(
+            b"blinding-response",
+            &field::to_bytes(&disclosure.blinding_response),
+        );
+    }
+    for response in &presentation.responses {
+        append(b"response", &field::to_bytes(response));
+    }
+}
+
+/// Draws the challenge: a full-width scalar.
+pub fn draw_challenge(transcript: &mut Transcript) -> Fr {
+    let mut wide = [0; 64];
+    transcript.challenge_bytes(b"challenge", &mut wide);
+    Fr::from_le_bytes_mod_order(&wide)
+}
+
+/// Draws the seed of a batch's weights.
+pub fn draw_weight_seed(transcript: &mut Transcript) -> [u8; 32] {
+    let mut seed = [0; 32];
+    transcript.challenge_bytes(b"weight-seed", &mut seed);
+    seed
+}
+
 impl PresentationTranscript {
     /// Absorbs the version, the statement, the nullifier if there is one, and the whole context.
     pub fn new(statement: &Statement, nullifier: Option<&Fr>, context: &Context) -> Self {
         let mut t = Transcript::new(PROTOCOL);
-        t.append_u64(b"version", u64::from(VERSION));
-        t.append_u64(b"format", u64::from(statement.format.code()));
-        t.append_u64(b"relations", statement.keys.len() as u64);
-        for digest in &statement.keys {
-            t.append_message(b"verifying-key", digest);
-        }
-        for operand in &statement.operands {
-            append_slot(&mut t, b"operand", *operand);
-        }
-        t.append_u64(b"disclosures", statement.disclosed.len() as u64);
-        for slot in &statement.disclosed {
-            append_slot(&mut t, b"disclosed", Some(*slot));
-        }
-        t.append_u64(b"policy-inputs", statement.policy_inputs.len() as u64);
-        for input in &statement.policy_inputs {
-            t.append_message(b"policy-input", &field::to_bytes(input));
-        }
-        t.append_u64(b"scoped", u64::from(statement.usage.is_some()));
-        if let Some(usage) = &statement.usage {
-            t.append_message(b"scope", &field::to_bytes(&usage.scope));
-            t.append_u64(b"bound", u64::from(usage.bound));
-        }
-        if let Some(nullifier) = nullifier {
-            t.append_message(b"nullifier", &field::to_bytes(nullifier));
-        }
-        context.absorb(&mut t);
+        visit_statement(statement, nullifier, context, |label, data| {
+            t.append_message(label, data);
+        });
         Self(t)
     }
 
@@ -85,29 +157,10 @@ impl PresentationTranscript {
     /// Absorbs all that the prover says before the challenge, and draws it. Responses in `presentation` are not read.
     pub fn challenge(self, presentation: &Presentation) -> Challenged {
         let mut t = self.0;
-        for proof in presentation.proofs() {
-            t.append_message(b"A", &g1_to_bytes(&proof.a));
-            t.append_message(b"B", &g2_to_bytes(&proof.b));
-            t.append_message(b"C", &g1_to_bytes(&proof.c));
-            t.append_message(b"V", &g1_to_bytes(&proof.v));
-        }
-        for disclosure in &presentation.disclosures {
-            t.append_message(b"commitment", &g1_to_bytes(&disclosure.commitment));
-        }
-        for proof in presentation.proofs() {
-            t.append_message(b"first-message", &g1_to_bytes(&proof.t));
-        }
-        for disclosure in &presentation.disclosures {
-            t.append_message(
-                b"commitment-first-message",
-                &g1_to_bytes(&disclosure.first_message),
-            );
-        }
-        let mut wide = [0; 64];
-        t.challenge_bytes(b"challenge", &mut wide);
+        visit_first_messages(presentation, |label, data| t.append_message(label, data));
         Challenged {
+            challenge: draw_challenge(&mut t),
             transcript: t,
-            challenge: Fr::from_le_bytes_mod_order(&wide),
         }
     }
 }
@@ -122,27 +175,19 @@ impl Challenged {
     /// all its items. Nobody can choose a response after the weights.
     pub fn weight_seed(self, presentation: &Presentation) -> [u8; 32] {
         let mut t = self.transcript;
-        for proof in presentation.proofs() {
-            t.append_message(b"z-response", &field::to_bytes(&proof.z_response));
-        }
-        for disclosure in &presentation.disclosures {
-            t.append_message(
-                b"blinding-response",
-                &field::to_bytes(&disclosure.blinding_response),
-            );
-        }
-        for response in &presentation.responses {
-            t.append_message(b"response", &field::to_bytes(response));
-        }
-        let mut seed = [0; 32];
-        t.challenge_bytes(b"weight-seed", &mut seed);
-        seed
+        visit_responses(presentation, |label, data| t.append_message(label, data));
+        draw_weight_seed(&mut t)
     }
 }
 
+/// As merlin's `append_u64` writes a number.
+fn number(value: u64) -> [u8; 8] {
+    value.to_le_bytes()
+}
+
 /// A slot, or u64::MAX for none.
-fn append_slot(t: &mut Transcript, label: &'static [u8], slot: Option<usize>) {
-    t.append_u64(label, slot.map_or(u64::MAX, |slot| slot as u64));
+fn slot(slot: Option<usize>) -> [u8; 8] {
+    number(slot.map_or(u64::MAX, |slot| slot as u64))
 }
 
 #[cfg(test)]
@@ -198,6 +243,55 @@ mod tests {
             context(),
             sample(true, 1),
         )
+    }
+
+    /// The labels in the order of `docs/spec/presentation.md`, section 8.
+    #[test]
+    fn the_appends_are_those_of_the_specification() {
+        let (statement, nullifier, context, presentation) = start();
+        let mut labels = Vec::new();
+        let mut note = |label: Label, _: &[u8]| labels.push(std::str::from_utf8(label).unwrap());
+        visit_statement(&statement, nullifier.as_ref(), &context, &mut note);
+        visit_first_messages(&presentation, &mut note);
+        visit_responses(&presentation, &mut note);
+        let expected: Vec<(&str, usize)> = [
+            ("version", 1),
+            ("format", 1),
+            ("relations", 1),
+            ("verifying-key", 3),
+            ("operand", 4),
+            ("disclosures", 1),
+            ("disclosed", 1),
+            ("policy-inputs", 1),
+            ("policy-input", 2),
+            ("scoped", 1),
+            ("scope", 1),
+            ("bound", 1),
+            ("nullifier", 1),
+            ("policy-digest", 1),
+            ("nonce", 1),
+            ("expiry", 1),
+            ("trust-domain", 1),
+            ("ca-name", 1),
+            ("log-origin", 1),
+            ("spki-sha256", 1),
+        ]
+        .into_iter()
+        .chain([("A", 1), ("B", 1), ("C", 1), ("V", 1)].repeat(3))
+        .chain([
+            ("commitment", 1),
+            ("first-message", 3),
+            ("commitment-first-message", 1),
+            ("z-response", 3),
+            ("blinding-response", 1),
+            ("response", 16),
+        ])
+        .collect();
+        let expected: Vec<&str> = expected
+            .into_iter()
+            .flat_map(|(label, times)| [label].repeat(times))
+            .collect();
+        assert_eq!(labels, expected);
     }
 
     /// BUGS 3 and 8: each thing that is absorbed, changed alone, changes the challenge.
