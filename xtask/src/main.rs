@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod architecture;
 mod codegen;
+mod interop;
 mod test;
 mod tools;
 
@@ -21,6 +22,8 @@ struct Arguments {
 enum Task {
     /// Install or name what is missing, then run all that continuous integration runs.
     Test(test::Options),
+    /// Let snarkjs, circomlibjs and gnark judge what a quickstart exports, and altered copies of it.
+    Interop,
     /// Generate the signers' gRPC code from its .proto file, without protoc.
     Codegen {
         /// Compare with the committed code instead of writing it; exit status 1 if it differs.
@@ -32,6 +35,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::Interop => interop::run(),
         Task::Codegen { check } => codegen::run(check),
     }
 }

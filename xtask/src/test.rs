@@ -21,6 +21,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("curl", "curl"),
     ("cc", "build-essential"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("go", "golang-go"),
 ];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -46,6 +49,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         "doc tests",
         cargo(&["test", "--workspace", "--doc", "--quiet"]),
     )?;
+    step("other people's tools", cargo(&["xtask", "interop"]))?;
     step(
         "tests",
         cargo(&[
