@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Data, bauta, end, folder, run, tool};
 
 /// Every command there is.
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "",
     "quickstart",
     "enrol",
