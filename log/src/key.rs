@@ -59,7 +59,9 @@ impl NoteKey {
         if !signed_note::is_key_name_valid(name) || name.chars().any(char::is_control) {
             return Err(KeyError::BadName);
         }
-        if key.is_weak() {
+        // A second encoding of a point (y at or above the field's order) would be a second name for one key; a key of small
+        // order verifies much. `as_bytes` gives back what was read, so the point is encoded anew.
+        if key.is_weak() || key.to_edwards().compress().as_bytes() != key.as_bytes() {
             return Err(KeyError::BadPoint);
         }
         let id = signed_note::key_id(name, &[&[kind][..], key.as_bytes()].concat());
@@ -90,6 +92,10 @@ impl NoteKey {
         let parsed = NoteKey::new(kind, name, key)?;
         if format!("{:08x}", parsed.id) != id {
             return Err(KeyError::WrongId);
+        }
+        // The decoder of base64 takes padded pieces one after the other: only the one form is a key.
+        if parsed.write(kind) != text {
+            return Err(KeyError::Malformed);
         }
         Ok(parsed)
     }
@@ -129,6 +135,9 @@ fn parse_signer(kind: u8, text: &str) -> Result<(NoteKey, SigningKey), KeyError>
     let public = NoteKey::new(kind, name, key.verifying_key())?;
     if format!("{:08x}", public.id) != id {
         return Err(KeyError::WrongId);
+    }
+    if write_signer(kind, &public, &key).as_str() != text {
+        return Err(KeyError::Malformed);
     }
     Ok((public, key))
 }
@@ -326,6 +335,28 @@ mod tests {
             })
         );
         assert!(!format!("{log:?}").contains(log.to_secret_string().rsplit('+').next().unwrap()));
+    }
+
+    /// Found by the fuzz target `note_keys`.
+    #[test]
+    fn a_key_has_one_form() {
+        // y = 3 and y = p + 3 are of one point.
+        let mut public = [0xff; 32];
+        (public[0], public[31]) = (0xed + 3, 0x7f);
+        let point = VerifyingKey::from_bytes(&public).unwrap();
+        assert!(!point.is_weak() && point.to_bytes() == public);
+        assert_eq!(LogVerifier::new("log", &public), Err(KeyError::BadPoint));
+        assert!(LogVerifier::new("log", point.to_edwards().compress().as_bytes()).is_ok());
+        // Base64 in two padded pieces.
+        let log = LogSigner::from_seed("log.example", &[7; 32]).unwrap();
+        let pieces = |whole: &str, key: &[u8; 32]| {
+            let (head, _) = whole.rsplit_once('+').unwrap();
+            format!("{head}+AQ=={}", BASE64.encode(key))
+        };
+        let verifier = pieces(&log.verifier().to_string(), log.verifier().public_key());
+        assert_eq!(verifier.parse::<LogVerifier>(), Err(KeyError::Malformed));
+        let signer = pieces(&log.to_secret_string(), &[7; 32]);
+        assert_eq!(signer.parse::<LogSigner>().err(), Some(KeyError::Malformed));
     }
 
     #[test]
