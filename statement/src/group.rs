@@ -67,7 +67,17 @@ pub fn g1_from_bytes(bytes: &[u8; G1_BYTES]) -> Result<G1Affine, PointError> {
 
 /// Reads a G2 point other than infinity, of the group of prime order, from its one encoding.
 pub fn g2_from_bytes(bytes: &[u8; G2_BYTES]) -> Result<G2Affine, PointError> {
-    // Decompression puts the point on the curve; the subgroup is tested just below by the faster test.
+    let point = twist_from_bytes(bytes)?;
+    if !g2_in_subgroup(&point) {
+        return Err(PointError::NotInSubgroup);
+    }
+    Ok(point)
+}
+
+/// Reads a point of the twist other than infinity from its one encoding; *not* tested to be in G2. For a verifier alone, whose
+/// Miller loop tests it.
+pub(crate) fn twist_from_bytes(bytes: &[u8; G2_BYTES]) -> Result<G2Affine, PointError> {
+    // Decompression puts the point on the curve; `Validate` would add arkworks' slower subgroup test.
     let point = G2Affine::deserialize_with_mode(&bytes[..], Compress::Yes, Validate::No)
         .map_err(|_| PointError::NotOnCurve)?;
     if point.is_zero() {
@@ -75,9 +85,6 @@ pub fn g2_from_bytes(bytes: &[u8; G2_BYTES]) -> Result<G2Affine, PointError> {
     }
     if g2_to_bytes(&point) != *bytes {
         return Err(PointError::NotCanonical);
-    }
-    if !g2_in_subgroup(&point) {
-        return Err(PointError::NotInSubgroup);
     }
     Ok(point)
 }

@@ -10,7 +10,7 @@ use ark_ff::Zero;
 use crate::field::{self, Fr};
 use crate::group::{
     FixedG1, G1_BYTES, G2_BYTES, Pedersen, PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes,
-    g2_to_bytes,
+    g2_to_bytes, twist_from_bytes,
 };
 use crate::vector::{AttributeValue, Format, SLOTS};
 
@@ -178,6 +178,16 @@ impl Presentation {
     /// the header fixes, points off the curve, outside the subgroup, at infinity or in a second encoding, and scalars at
     /// or above the modulus.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_with(bytes, g2_from_bytes)
+    }
+
+    /// [`Self::decode`], but for one test: that each B' is in the subgroup. For the verifier alone, which tests it in its Miller
+    /// loop at no cost, and refuses it as `decode` would.
+    pub fn decode_for_verifier(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_with(bytes, twist_from_bytes)
+    }
+
+    fn decode_with(bytes: &[u8], g2_from_bytes: G2FromBytes) -> Result<Self, DecodeError> {
         let Some((&[version, format, scoped, disclosures], rest)) =
             bytes.split_first_chunk::<HEADER_BYTES>()
         else {
@@ -206,7 +216,10 @@ impl Presentation {
                 found: bytes.len(),
             });
         }
-        let mut reader = Reader { rest };
+        let mut reader = Reader {
+            rest,
+            g2_from_bytes,
+        };
         let possession = reader.proof()?;
         let policy = reader.proof()?;
         let nullifier = if scoped {
@@ -250,9 +263,12 @@ fn put_proof(out: &mut Vec<u8>, proof: &HiddenProof) {
     out.extend(field::to_bytes(&proof.z_response));
 }
 
+type G2FromBytes = fn(&[u8; G2_BYTES]) -> Result<G2Affine, PointError>;
+
 /// Takes fixed-size pieces off the front. The total was checked first, so `Length` here is never seen.
 struct Reader<'a> {
     rest: &'a [u8],
+    g2_from_bytes: G2FromBytes,
 }
 
 impl Reader<'_> {
@@ -279,7 +295,7 @@ impl Reader<'_> {
     fn proof(&mut self) -> Result<HiddenProof, DecodeError> {
         Ok(HiddenProof {
             a: self.g1("A")?,
-            b: g2_from_bytes(&self.take()?)
+            b: (self.g2_from_bytes)(&self.take()?)
                 .map_err(|source| DecodeError::Point { what: "B", source })?,
             c: self.g1("C")?,
             v: self.g1("V")?,

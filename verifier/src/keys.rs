@@ -1,17 +1,18 @@
 //! The verifying keys of a parameter set, checked, and prepared once for any number of presentations: tables for the
-//! bases that responses multiply, line coefficients of the fixed G2 points, and e(α,β).
+//! bases that responses multiply, lines of the fixed G2 points, and e(α,β).
 
 use std::sync::Arc;
 
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
-use ark_ec::bn::G2Prepared;
 use ark_ec::pairing::{Pairing, PairingOutput};
 
 use bauta_statement::group::{FixedG1, Pedersen};
 use bauta_statement::relation::Relation;
 use bauta_statement::vector::{Format, SLOTS};
 use bauta_statement::verifying_key::{UnsafeKey, VerifyingKey};
+
+use crate::pairing::Lines;
 
 /// Bits of a table's window: 128 points for each of 32 windows, 0.25 MB a base, 7 MB in all.
 const WINDOW: usize = 8;
@@ -43,7 +44,7 @@ pub(crate) struct RelationKey {
     /// L₀ and the L of inputs whose coefficients change with each presentation.
     pub(crate) l: Vec<FixedG1>,
     pub(crate) delta_g1: FixedG1,
-    pub(crate) delta_g2: G2Prepared<ark_bn254::Config>,
+    pub(crate) delta_g2: Lines,
 }
 
 impl RelationKey {
@@ -54,7 +55,7 @@ impl RelationKey {
             digest: verifying.digest(),
             l: verifying.l.iter().take(tabled).map(table).collect(),
             delta_g1: table(&verifying.delta_g1),
-            delta_g2: verifying.delta_g2.into(),
+            delta_g2: Lines::new(&verifying.delta_g2),
             verifying,
         }
     }
@@ -68,7 +69,7 @@ pub struct Keys {
     pub(crate) nullifier: RelationKey,
     /// e(α,β), common to all relations.
     pub(crate) alpha_beta: PairingOutput<Bn254>,
-    pub(crate) generator_g2: G2Prepared<ark_bn254::Config>,
+    pub(crate) generator_g2: Lines,
     pub(crate) disclosure_value: FixedG1,
     pub(crate) disclosure_blinding: FixedG1,
 }
@@ -114,7 +115,7 @@ impl Keys {
                 .collect(),
             policy: RelationKey::new(policy, 1 + Relation::Policy.hidden_inputs()),
             nullifier: RelationKey::new(nullifier, Relation::Nullifier.key_points()),
-            generator_g2: G2Affine::generator().into(),
+            generator_g2: Lines::new(&G2Affine::generator()),
             disclosure_value: FixedG1::with_table(generators.value, WINDOW),
             disclosure_blinding: FixedG1::with_table(generators.blinding, WINDOW),
         }))

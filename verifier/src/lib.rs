@@ -19,3 +19,4 @@ pub mod ledger;
 mod pairing;
 pub mod presentation;
 mod sums;
+mod tower;

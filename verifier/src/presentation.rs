@@ -13,7 +13,7 @@ use bauta_statement::relation::{PolicyPublic, PredicateTest, Relation};
 use bauta_statement::transcript::PresentationTranscript;
 use bauta_statement::vector::{FIRST_ATTRIBUTE, Format, SLOTS};
 
-use crate::batch::holds;
+use crate::batch::{check, outside_subgroup};
 use crate::keys::{Keys, RelationKey};
 
 /// Why a presentation is refused.
@@ -352,7 +352,8 @@ impl<'a> Examined<'a> {
 
 /// Verifies one presentation. `usage` is scope and bound, which the verifier computes, if and only if the policy counts uses.
 ///
-/// Pure: no randomness is asked for, the weights of its equations come from a hash of everything read.
+/// Pure: no randomness is asked for, the weights of its equations come from a hash of everything read. Each B' is tested to be
+/// in G2 here, whatever its decoder tested.
 pub fn verify(
     policy: &PolicyContext,
     context: &Context,
@@ -365,10 +366,10 @@ pub fn verify(
         presentation,
         usage,
     })?;
-    if holds(&[&examined]) {
-        Ok(examined.claim())
-    } else {
-        Err(Refusal::Unproven)
+    match check(&[&examined]) {
+        Ok(true) => Ok(examined.claim()),
+        Ok(false) => Err(Refusal::Unproven),
+        Err(_) => Err(outside_subgroup()),
     }
 }
 
@@ -379,5 +380,6 @@ pub fn verify_bytes(
     presentation: &[u8],
     usage: Option<Usage>,
 ) -> Result<VerifiedClaim, Refusal> {
-    verify(policy, context, &Presentation::decode(presentation)?, usage)
+    let presentation = Presentation::decode_for_verifier(presentation)?;
+    verify(policy, context, &presentation, usage)
 }
