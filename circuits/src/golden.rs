@@ -1,15 +1,20 @@
-//! Pins the shape of every relation: a change shows in review, and means new parameters.
+//! Pins the shape of every relation, and what the hunt for under-constraint shows of each constraint: a change shows in
+//! review, and means new parameters.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use bauta_statement::relation::Relation;
 
-use crate::constraint_system;
+use crate::{
+    constraint_system,
+    hunt::{Findings, gadget_findings, relation_findings},
+    relation::REGISTERED,
+};
 
 fn describe() -> String {
     let mut text = String::new();
-    for relation in Relation::ALL {
-        let shape = constraint_system(relation);
+    for (relation, findings) in REGISTERED.iter().zip(relation_findings()) {
+        let shape = constraint_system(*relation);
         let digest: String = shape
             .digest()
             .iter()
@@ -34,9 +39,51 @@ fn describe() -> String {
         for (part, count) in shape.counts() {
             writeln!(text, "  {part}: {count}").unwrap();
         }
+        writeln!(text, "  {}", hunted(findings)).unwrap();
+        writeln!(
+            text,
+            "  mutations refused {}, accepted with a listed witness {}",
+            findings.mutations - findings.mutations_listed,
+            findings.mutations_listed
+        )
+        .unwrap();
         writeln!(text, "  sha256 {digest}\n").unwrap();
     }
+    writeln!(text, "gadgets by themselves").unwrap();
+    for (_, findings) in gadget_findings() {
+        writeln!(text, "  {}: {}", findings.name, hunted(findings)).unwrap();
+    }
     text
+}
+
+/// How each constraint is shown to be needed, and in how many ways a witness can move (at how many of the witnesses).
+fn hunted(findings: &Findings) -> String {
+    let Findings {
+        rows,
+        by_rank,
+        by_forgery,
+        by_gadget,
+        freedom,
+        ..
+    } = findings;
+    let ways: Vec<String> = freedom
+        .iter()
+        .map(|(ways, witnesses)| format!("{ways} ({witnesses})"))
+        .collect();
+    let shown: Vec<String> = [
+        (by_rank, "rank"),
+        (by_forgery, "a forgery"),
+        (by_gadget, "a gadget's forgery"),
+    ]
+    .iter()
+    .filter(|(count, _)| **count > 0)
+    .map(|(count, what)| format!("{count} by {what}"))
+    .collect();
+    format!(
+        "{rows} needed: {}; ways to move: {}",
+        shown.join(", "),
+        ways.join(", ")
+    )
 }
 
 #[test]
@@ -44,9 +91,22 @@ fn shapes_are_as_committed() {
     let now = describe();
     assert!(
         now == include_str!("../golden.txt"),
-        "a relation's shape changed. If that is meant, put this into circuits/golden.txt, and renew the development \
-         verifying keys (statement/src/relation.rs):\n{now}"
+        "a relation changed, or what the hunt says of it. If that is meant, put this into circuits/golden.txt; and if a \
+         digest changed, renew the development verifying keys (statement/src/relation.rs):\n{now}"
     );
+}
+
+/// The list of relations here is that of `statement/`.
+#[test]
+fn every_relation_is_registered_once() {
+    let all: BTreeMap<u8, Relation> = Relation::ALL.iter().map(|r| (r.code(), *r)).collect();
+    let registered: BTreeMap<u8, Relation> = REGISTERED.iter().map(|r| (r.code(), *r)).collect();
+    assert_eq!(registered.len(), REGISTERED.len());
+    assert_eq!(all, registered);
+    assert_eq!(all.len(), Relation::ALL.len());
+    for (relation, findings) in REGISTERED.iter().zip(relation_findings()) {
+        assert_eq!(findings.name, relation.name());
+    }
 }
 
 #[test]

@@ -230,13 +230,7 @@ impl Circuit for PolicyWitness {
         system.enforce_equal(&root, &issuer_root);
 
         system.region("revocation");
-        let reason =
-            "end of a gap: fixed by the revocation root, Poseidon being collision resistant";
-        let low = system.free(Fr::from(self.gap.low), reason);
-        let high = system.free(self.gap.next_field(), reason);
-        compare::strictly_between(system, &low, &handle, &high);
-        let leaf = poseidon::hash(system, &[low, high]);
-        let root = merkle::root(system, &leaf, &self.gap.path, REVOCATION_DEPTH);
+        let root = not_revoked(system, &handle, &self.gap);
         system.enforce_equal(&root, &revocation_root);
 
         system.region("validity");
@@ -269,21 +263,30 @@ impl Circuit for PolicyWitness {
 
 constraint_synthesizer!(PolicyWitness);
 
+/// low < handle < next, strictly; the root of the tree that the leaf (low, next) is in.
+pub(crate) fn not_revoked(system: &mut System, handle: &Lc, gap: &NonMembership) -> Lc {
+    let [low, next] =
+        [Fr::from(gap.low), gap.next_field()].map(|end| system.hint("end of a gap", end));
+    compare::strictly_between(system, &low, handle, &next);
+    let leaf = poseidon::hash(system, &[low, next]);
+    merkle::root(system, &leaf, &gap.path, REVOCATION_DEPTH)
+}
+
 /// One predicate's public inputs.
-struct PredicateWires {
-    low: Lc,
-    span: Lc,
-    range: Lc,
-    not_equal: Lc,
-    any_of: Lc,
-    member: Option<Lc>,
+pub(crate) struct PredicateWires {
+    pub(crate) low: Lc,
+    pub(crate) span: Lc,
+    pub(crate) range: Lc,
+    pub(crate) not_equal: Lc,
+    pub(crate) any_of: Lc,
+    pub(crate) member: Option<Lc>,
 }
 
 impl PredicateWires {
     /// g = enforced·range; g·(o − low) and g·span − g·(o − low) both in \[0, 2^64). Where g = 0 both are 0. Two differences
     /// in \[0, 2^64) that add up to the span leave no room for a wrap-around, so this is sound even if o is a string's
     /// hash, and with span 0 it is o = low.
-    fn range(&self, system: &mut System, operand: &Lc, enforced: &Lc) {
+    pub(crate) fn range(&self, system: &mut System, operand: &Lc, enforced: &Lc) {
         system.region("range");
         let gate = system.product(enforced, &self.range);
         let above = system.product(&gate, &(operand - &self.low));
@@ -293,7 +296,7 @@ impl PredicateWires {
 
     /// g = enforced·not_equal; (o − low)(o − absent)·y = g, y·(1 − g) = 0. With g = 1 the product has an inverse, so it is not 0;
     /// with g = 0 the hint y is 0 and nothing is asked.
-    fn not_equal(&self, system: &mut System, operand: &Lc, enforced: &Lc) {
+    pub(crate) fn not_equal(&self, system: &mut System, operand: &Lc, enforced: &Lc) {
         system.region("not equal");
         let gate = system.product(enforced, &self.not_equal);
         let product = system.product(&(operand - &self.low), &(operand - absent()));
@@ -310,7 +313,7 @@ impl PredicateWires {
 
 /// g = enforced·member; g·(root of the operand's path − root) = 0. Where g = 0 the path is any: the prover makes one of
 /// copies of the operand.
-fn membership(
+pub(crate) fn membership(
     system: &mut System,
     operand: &Lc,
     path: Option<&Path>,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{compiled, hunt, system::Assignment};
+use crate::{compiled, system::Assignment};
 use ark_ff::{BigInteger, UniformRand};
 use bauta_statement::tree::{QuaternaryTree, RevocationTree};
 use rand_chacha::{
@@ -368,39 +368,6 @@ fn fractional_and_negative_picks_are_refused() {
         }
         assert!(shape.check(&bad).is_err());
     }
-}
-
-#[test]
-fn only_the_listed_witnesses_are_free() {
-    let shape = compiled::<PolicyWitness>();
-    for seed in 0..3 {
-        hunt::assert_determined(shape, &four(seed).assignment());
-    }
-    let world = World::new(20);
-    hunt::assert_determined(
-        shape,
-        &world
-            .witness([PredicatePublic::NONE; 4], [absent(); 4], None)
-            .assignment(),
-    );
-    let all = [
-        world.member(Mode::AnyOf),
-        world.member(Mode::AnyOf),
-        any_of(range(0, u64::MAX)),
-        any_of(PredicateTest::NotEqual(Fr::ZERO)),
-    ];
-    let operands = [Fr::from(100), Fr::from(5), Fr::from(1), Fr::from(1)];
-    for picked in [0, 2, 3] {
-        hunt::assert_determined(
-            shape,
-            &world.witness(all, operands, Some(picked)).assignment(),
-        );
-    }
-}
-
-#[test]
-fn random_changes_of_witnesses_are_refused() {
-    hunt::assert_rigid(compiled::<PolicyWitness>(), &four(7).assignment(), 7);
 }
 
 #[test]

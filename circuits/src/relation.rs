@@ -64,16 +64,36 @@ pub fn compiled<C: Circuit>() -> &'static R1cs {
     constraint_system(C::RELATION)
 }
 
-/// The constraint system of a relation, recorded once and kept.
-pub fn constraint_system(relation: Relation) -> &'static R1cs {
-    static NATIVE: OnceLock<R1cs> = OnceLock::new();
-    static POLICY: OnceLock<R1cs> = OnceLock::new();
-    static NULLIFIER: OnceLock<R1cs> = OnceLock::new();
-    match relation {
-        Relation::Policy => POLICY.get_or_init(PolicyWitness::record),
-        Relation::Nullifier => NULLIFIER.get_or_init(NullifierWitness::record),
-        _ => NATIVE.get_or_init(NativeWitness::record),
-    }
+/// Every relation and its witness type. Shapes, golden file and the hunt for under-constraint derive from this one list: a
+/// relation that is not in it, or whose witness type is not [`crate::hunt::Hunted`], does not compile.
+macro_rules! relations {
+    ($($relation:ident: $witness:ty),+ $(,)?) => {
+        /// The constraint system of a relation, recorded once and kept.
+        pub fn constraint_system(relation: Relation) -> &'static R1cs {
+            match relation {
+                $(Relation::$relation => {
+                    static SHAPE: OnceLock<R1cs> = OnceLock::new();
+                    SHAPE.get_or_init(<$witness>::record)
+                })+
+            }
+        }
+
+        /// All of them, in this order.
+        #[cfg(test)]
+        pub(crate) const REGISTERED: &[Relation] = &[$(<$witness as Circuit>::RELATION),+];
+
+        /// What is hunted in, in the same order.
+        #[cfg(test)]
+        pub(crate) fn hunted() -> Vec<crate::hunt::Case> {
+            vec![$(crate::hunt::Case::relation::<$witness>()),+]
+        }
+    };
+}
+
+relations! {
+    PossessionNative: NativeWitness,
+    Policy: PolicyWitness,
+    Nullifier: NullifierWitness,
 }
 
 /// Lets arkworks' generator and prover take a witness.

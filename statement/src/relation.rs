@@ -21,7 +21,6 @@ pub const POLICY_FIXED_SLOTS: [usize; 4] = [ORIGIN, NOT_BEFORE, NOT_AFTER, HANDL
 
 /// A relation that proofs are made of. Codes 1 to 3 are these; later formats of credentials add more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 #[repr(u8)]
 pub enum Relation {
     /// "A Bauta issuer signed a credential whose vector is x." Hidden: the sixteen slots.
