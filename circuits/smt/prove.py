@@ -24,7 +24,7 @@ import time
 import cvc5
 from cvc5 import Kind
 
-LIMIT_MS = 20_000
+LIMIT_MS = 60_000
 
 ROWS = json.loads((pathlib.Path(__file__).parent / "rows.json").read_text(encoding="utf-8"))
 P = int(ROWS["modulus"])
@@ -211,7 +211,11 @@ def booleans():
 def ranges():
     for bits in range(1, 9):
         name, claim = f"range {bits}", lambda q, w: q.below(w["input 0"], 2**bits)
-        meaning(name, claim)
+        meaning(name, claim, possible=False)
+        for value in (0, 2**bits - 1):
+            question = Question()
+            question.say(question.rows(name)["input 0"].is_(value))
+            check(f"possible: {name}, {value}", question, "sat")
         if bits > 1:
             unique(name)
         # The first value beyond.

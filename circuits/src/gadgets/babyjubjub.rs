@@ -54,7 +54,8 @@ impl Montgomery {
 
     /// The Montgomery form of Edwards coordinates, which are shown to be on the curve. 5 constraints.
     ///
-    /// y(u + 1) = u − 1 · x·v = u · v² = u³ + A·u² + u. It is no proof of this for x = 0, which no key in an issuer set has.
+    /// y(u + 1) = u − 1 · x·v = u · v² = u³ + A·u² + u. It is no proof of this for y = −1, when u = v = 0 and x is anything:
+    /// [`Self::double`] has no solution for v = 0.
     pub fn from_edwards(system: &mut System, x: &Lc, y: &Lc) -> Self {
         let value = (Fr::ONE + y.value()) * inverse(Fr::ONE - y.value());
         let u = system.hint("u of a key", value);
