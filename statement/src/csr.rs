@@ -63,7 +63,9 @@ pub enum RequestError {
         "the {0} key is not encoded as its standard says (uncompressed points, exact parameters): encode it anew"
     )]
     Encoding(KeyType),
-    #[error("the Ed25519 key is no point of the curve or of small order: make a new key")]
+    #[error(
+        "the Ed25519 key is no canonically encoded point of the curve, or of small order: make a new key"
+    )]
     WeakPoint,
     #[error("the RSA modulus has {0} bits or is even: use 2048 to 4096 bits")]
     RsaModulus(usize),
@@ -166,7 +168,8 @@ fn check_ed25519(bits: &[u8]) -> Result<(), RequestError> {
         .try_into()
         .map_err(|_| RequestError::Encoding(KeyType::Ed25519))?;
     match ed25519_dalek::VerifyingKey::from_bytes(bytes) {
-        Ok(key) if !key.is_weak() => Ok(()),
+        // A second encoding of a point (y at or above the field's order) would be a second name for one key.
+        Ok(key) if !key.is_weak() && key.to_edwards().compress().as_bytes() == bytes => Ok(()),
         _ => Err(RequestError::WeakPoint),
     }
 }
@@ -376,6 +379,23 @@ mod tests {
             PublicKey::from_spki(&identity),
             Err(RequestError::WeakPoint)
         );
+    }
+
+    /// Of the two encodings of one Ed25519 point, y = 3 and y = p + 3, only the canonical one is a key.
+    #[test]
+    fn a_second_encoding_of_a_point_is_refused() {
+        let mut spki = Request::from_der(&fixture("ed25519"))
+            .unwrap()
+            .key
+            .spki()
+            .to_vec();
+        let at = spki.len() - 32;
+        spki[at..].fill(0xff);
+        (spki[at], spki[at + 31]) = (0xed + 3, 0x7f);
+        assert_eq!(PublicKey::from_spki(&spki), Err(RequestError::WeakPoint));
+        spki[at..].fill(0);
+        spki[at] = 3;
+        assert!(PublicKey::from_spki(&spki).is_ok());
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl<const ALGORITHM: u8> VerifierKey<ALGORITHM> {
         }
         let key = VerifyingKey::from_bytes(public).map_err(|_| KeyError::Bytes)?;
         // Another encoding of the same point would be a second name for one key; a key of small order verifies much.
-        if key.is_weak() || key.to_bytes() != *public {
+        // `to_bytes` gives back what was read, so the point is encoded anew.
+        if key.is_weak() || key.to_edwards().compress().as_bytes() != public {
             return Err(KeyError::Bytes);
         }
         let mut typed = vec![ALGORITHM];
@@ -106,6 +107,10 @@ impl<const ALGORITHM: u8> VerifierKey<ALGORITHM> {
         let parsed = Self::new(name, public)?;
         if format!("{:08x}", parsed.id) != id {
             return Err(KeyError::Id);
+        }
+        // The decoder of base64 takes padded pieces one after the other: only the one form is a key.
+        if parsed.to_string() != text {
+            return Err(KeyError::Form);
         }
         Ok(parsed)
     }
@@ -228,6 +233,9 @@ impl NoteSigner {
         let signer = Self::from_secret(name, &secret)?;
         if format!("{:08x}", signer.id()) != id {
             return Err(KeyError::Id);
+        }
+        if signer.to_skey().as_str() != text {
+            return Err(KeyError::Form);
         }
         Ok(signer)
     }
@@ -457,6 +465,31 @@ mod tests {
         );
         let renamed = vkey.replacen("key-1", "key-2", 1);
         assert_eq!(NoteKey::parse(&renamed), Err(KeyError::Id));
+    }
+
+    /// Found by the fuzz target `note_keys`.
+    #[test]
+    fn a_key_has_one_form() {
+        // y = 3 and y = p + 3 are of one point.
+        let mut public = [0xff; 32];
+        (public[0], public[31]) = (0xed + 3, 0x7f);
+        let point = VerifyingKey::from_bytes(&public).unwrap();
+        assert!(!point.is_weak() && point.to_bytes() == public);
+        assert_eq!(NoteKey::new("key", &public), Err(KeyError::Bytes));
+        let one = point.to_edwards().compress().to_bytes();
+        assert!(one != public && NoteKey::new("key", &one).is_ok());
+        // Base64 in two padded pieces.
+        let signer = signer(1);
+        for (whole, typed) in [
+            (signer.verifier().to_string(), signer.verifier().public()),
+            (signer.to_skey().to_string(), [1; 32]),
+        ] {
+            let (head, _) = whole.rsplit_once('+').unwrap();
+            let pieces = format!("{head}+AQ=={}", BASE64.encode(&typed));
+            assert!(NoteKey::parse(&whole).is_ok() || NoteSigner::parse(&whole).is_ok());
+            assert_eq!(NoteKey::parse(&pieces).err(), Some(KeyError::Form));
+            assert_eq!(NoteSigner::parse(&pieces).err(), Some(KeyError::Form));
+        }
     }
 
     #[test]

@@ -60,7 +60,11 @@ pub struct PolicyBody {
     #[serde(default)]
     pub certificate: CertificateProfile,
     /// SHA-256 of each relation's verifying key; mandatory in production.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "each_once"
+    )]
     pub parameters: BTreeMap<RelationName, KeyDigest>,
 }
 
@@ -480,4 +484,33 @@ impl From<Predicate> for WrittenPredicate {
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// Reads `parameters`, each relation once: of two entries serde would keep the last, and another reader perhaps the first.
+fn each_once<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<RelationName, KeyDigest>, D::Error> {
+    struct EachOnce;
+
+    impl<'de> de::Visitor<'de> for EachOnce {
+        type Value = BTreeMap<RelationName, KeyDigest>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with a digest for each relation")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut read = BTreeMap::new();
+            while let Some((relation, digest)) = entries.next_entry::<RelationName, _>()? {
+                if read.insert(relation, digest).is_some() {
+                    return Err(de::Error::custom(format!(
+                        "relation {relation} stands twice in \"parameters\": name its verifying key once"
+                    )));
+                }
+            }
+            Ok(read)
+        }
+    }
+
+    deserializer.deserialize_map(EachOnce)
 }

@@ -105,6 +105,21 @@ fn what_serde_refuses_the_published_schema_refuses_too() {
     }
 }
 
+/// serde keeps the last of two entries of a map; the fuzz target `policy` asks that no key stands twice.
+#[test]
+fn a_relation_that_stands_twice_in_parameters_is_refused() {
+    let (one, other) = ("ab".repeat(32), "cd".repeat(32));
+    let policy = |parameters: &str| {
+        let json = format!(
+            r#"{{"name": "p", "issuer_set": "i", "schema": "s", "unbounded": true, "parameters": {{{parameters}}}}}"#
+        );
+        serde_json::from_str::<Policy>(&json)
+    };
+    assert!(policy(&format!(r#""policy": "{one}", "nullifier": "{other}""#)).is_ok());
+    let error = policy(&format!(r#""policy": "{one}", "policy": "{other}""#)).unwrap_err();
+    assert!(error.to_string().contains("stands twice"), "{error}");
+}
+
 #[test]
 fn every_error_is_found() {
     type Change = fn(&mut Value);
