@@ -84,7 +84,10 @@ pub trait Message: Sized + Serialize + DeserializeBytes {
         }
         let message = Self::tls_deserialize_exact_bytes(body)
             .map_err(|e| DecodeError::Malformed(e.to_string()))?;
-        message.check()?;
+        // Writing checks the bounds. tls_codec reads lengths of lists in more bytes than they need; only the one encoding is a message.
+        if message.encode()? != frame {
+            return Err(DecodeError::Malformed("another encoding of it".into()));
+        }
         Ok(message)
     }
 }
@@ -629,6 +632,9 @@ impl FrostPackage {
             .map_err(|e| DecodeError::Malformed(e.to_string()))?;
         bound(package.signers.len() <= MAX_SIGNERS, "signers")?;
         package.signers.iter().try_for_each(|s| name(&s.name))?;
+        if package.encode()? != bytes {
+            return Err(DecodeError::Malformed("another encoding of it".into()));
+        }
         Ok(package)
     }
 }
@@ -684,6 +690,26 @@ mod tests {
             ToNode::decode(&vec![VERSION; MAX_FRAME + 1]),
             Err(DecodeError::TooLong(MAX_FRAME + 1))
         );
+    }
+
+    /// Found by the fuzz targets `frost_package` and `to_node`.
+    #[test]
+    fn a_length_in_more_bytes_than_it_needs_is_refused() {
+        assert!(FrostPackage::decode(&[0]).is_ok());
+        assert!(FrostPackage::decode(&[0x40, 0]).is_err());
+        // An append without entries and objects: its lists' lengths are at 10 and 11.
+        let frame = ToNode::Append(Append {
+            first: 7,
+            entries: vec![],
+            objects: vec![],
+            checkpoint: b"checkpoint".to_vec().into(),
+        })
+        .encode()
+        .unwrap();
+        let mut longer = frame.clone();
+        longer.insert(10, 0x40);
+        assert_eq!(longer[9..13], [7, 0x40, 0, 0]);
+        assert!(ToNode::decode(&frame).is_ok() && ToNode::decode(&longer).is_err());
     }
 
     #[test]
