@@ -5,6 +5,7 @@
 mod architecture;
 mod codegen;
 mod interop;
+mod smt;
 mod test;
 mod tools;
 
@@ -30,6 +31,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Prove the circuits' small gadgets over the field with cvc5.
+    Smt,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -37,5 +40,6 @@ fn main() -> anyhow::Result<()> {
         Task::Test(options) => test::run(&options),
         Task::Interop => interop::run(),
         Task::Codegen { check } => codegen::run(check),
+        Task::Smt => smt::run(),
     }
 }

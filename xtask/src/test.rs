@@ -49,6 +49,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         "doc tests",
         cargo(&["test", "--workspace", "--doc", "--quiet"]),
     )?;
+    step("small gadgets proved", cargo(&["xtask", "smt"]))?;
     step("other people's tools", cargo(&["xtask", "interop"]))?;
     step(
         "tests",
