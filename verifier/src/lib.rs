@@ -10,6 +10,8 @@
     )
 )]
 
+#[cfg(test)]
+mod attacks;
 pub mod audit;
 pub mod batch;
 pub mod certificate;
@@ -19,4 +21,6 @@ pub mod ledger;
 mod pairing;
 pub mod presentation;
 mod sums;
+#[cfg(test)]
+mod testing;
 mod tower;

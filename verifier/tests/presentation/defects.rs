@@ -126,7 +126,7 @@ fn small(first: u8) -> [u8; 32] {
 }
 
 /// An x of G2's field, 64 bytes, with no point.
-fn off_twist() -> [u8; 64] {
+pub(crate) fn off_twist() -> [u8; 64] {
     (0u64..)
         .find_map(|c| {
             let x = Fq2::new(Fq::from(c), Fq::from(1u64));

@@ -2,6 +2,7 @@
 //! The format and the reasons are in `docs/spec/presentation.md`, section "Test vectors".
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use ark_bn254::Fr;
 use bauta_statement::context::Context;
@@ -16,8 +17,11 @@ use bauta_statement::transcript::PresentationTranscript;
 use bauta_statement::tree::{ISSUER_SET_DEPTH, RevocationTree, members_root};
 use bauta_statement::vector::{AttributeValue, Format};
 use bauta_statement::verifying_key::{UnsafeKey, VerifyingKey};
+use bauta_verifier::batch::verify_batch;
 use bauta_verifier::keys::{Keys, KeysError};
-use bauta_verifier::presentation::{PolicyContext, Refusal, VerifiedClaim, verify};
+use bauta_verifier::presentation::{
+    Item, PolicyContext, Refusal, VerifiedClaim, verify, verify_bytes,
+};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -179,28 +183,37 @@ fn opening_reason(error: &OpeningError) -> Reason {
     }
 }
 
+/// The keys, checked. Most vectors have the same: they are prepared once.
+fn keys_of(bytes: &KeyBytes) -> Result<Arc<Keys>, Reason> {
+    static KNOWN: Mutex<Vec<(KeyBytes, Arc<Keys>)>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap();
+    if let Some((_, keys)) = known.iter().find(|(other, _)| other == bytes) {
+        return Ok(keys.clone());
+    }
+    let key = |text: &String| VerifyingKey::decode(&unhex(text)).map_err(|_| "key-encoding");
+    let possession = bytes
+        .possession
+        .iter()
+        .map(|(code, text)| {
+            let format = code.parse().ok().and_then(Format::from_code);
+            Ok((format.ok_or("key-set")?, key(text)?))
+        })
+        .collect::<Result<Vec<_>, Reason>>()?;
+    let keys =
+        Keys::new(possession, key(&bytes.policy)?, key(&bytes.nullifier)?).map_err(|error| {
+            match &error {
+                KeysError::Unsafe { source, .. } | KeysError::Set(source) => key_reason(source),
+                KeysError::Formats => "key-set",
+            }
+        })?;
+    known.push((bytes.clone(), keys.clone()));
+    Ok(keys)
+}
+
 impl Vector {
     /// Keys, policy, epoch and context, checked.
     pub(crate) fn prepare(&self) -> Result<Prepared, Reason> {
-        let key = |text: &String| VerifyingKey::decode(&unhex(text)).map_err(|_| "key-encoding");
-        let possession = self
-            .keys
-            .possession
-            .iter()
-            .map(|(code, text)| {
-                let format = code.parse().ok().and_then(Format::from_code);
-                Ok((format.ok_or("key-set")?, key(text)?))
-            })
-            .collect::<Result<Vec<_>, Reason>>()?;
-        let keys = Keys::new(
-            possession,
-            key(&self.keys.policy)?,
-            key(&self.keys.nullifier)?,
-        )
-        .map_err(|error| match &error {
-            KeysError::Unsafe { source, .. } | KeysError::Set(source) => key_reason(source),
-            KeysError::Formats => "key-set",
-        })?;
+        let keys = keys_of(&self.keys)?;
         let policy: Policy = serde_json::from_value(self.policy.clone()).map_err(|_| "policy")?;
         let formats: Vec<Format> = self
             .formats
@@ -254,8 +267,28 @@ impl Vector {
     /// The whole verdict.
     pub(crate) fn verdict(&self) -> Result<Expected, Reason> {
         let prepared = self.prepare()?;
-        let presentation = Presentation::decode(&unhex(&self.presentation))
-            .map_err(|error| decode_reason(&error))?;
+        let bytes = unhex(&self.presentation);
+        // Straight from the bytes, and alone in a batch where they decode: one verdict.
+        let from_bytes = verify_bytes(
+            &prepared.verifier,
+            &prepared.context,
+            &bytes,
+            prepared.usage,
+        )
+        .map(drop);
+        let decoded = Presentation::decode(&bytes);
+        if let Ok(presentation) = &decoded {
+            let item = Item {
+                policy: &prepared.verifier,
+                context: &prepared.context,
+                presentation,
+                usage: prepared.usage,
+            };
+            let in_batch = verify_batch(&[item]).into_iter().map(|v| v.map(drop));
+            assert_eq!(in_batch.collect::<Vec<_>>(), [from_bytes.clone()]);
+        }
+        from_bytes.map_err(|refusal| refusal_reason(&refusal))?;
+        let presentation = decoded.map_err(|error| decode_reason(&error))?;
         let claim: VerifiedClaim = verify(
             &prepared.verifier,
             &prepared.context,

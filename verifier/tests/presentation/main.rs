@@ -3,7 +3,14 @@
 #[path = "../../src/testing.rs"]
 mod testing;
 
+mod batches;
+mod bytes;
+mod context;
 mod defects;
+mod forgery;
 mod format;
 mod good;
+mod layout;
+mod mutants;
+mod plain;
 mod vectors;

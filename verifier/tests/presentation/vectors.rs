@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../vectors/presentation")
 }
 
-fn read() -> BTreeMap<String, Vector> {
+pub(crate) fn read() -> BTreeMap<String, Vector> {
     std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| {
