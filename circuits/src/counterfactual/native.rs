@@ -84,7 +84,7 @@ impl Forger {
 
     /// What is signed in a credential with this origin.
     fn message(&self, origin: Fr) -> Fr {
-        let mut vector = self.witness.vector.clone();
+        let mut vector = self.witness.vector;
         vector.0[ORIGIN] = origin;
         let commitment = vector::commitment(vector.get(SECRET), self.witness.blinding);
         vector::native_message(&vector, commitment)
@@ -462,6 +462,10 @@ fn other_responses(table: &mut Table) {
     let other_u = vec![(us[5], value(us[6]))];
     let what = "u and v of two points";
     table.refused(what, &[TABLE_U], BOTH, forger.run(s, h, other_u));
+
+    let lifted = vec![(vs[0], value(vs[0]) + Fr::ONE)];
+    let what = "a table point off the curve";
+    table.refused(what, &[TABLE_V], BOTH, forger.run(s, h, lifted));
 
     // An even multiple of B8 in the first window, and S of which that is a digit.
     let even = |forger: &Forger| {

@@ -82,6 +82,21 @@ pub(super) fn table() -> Table {
         &["bound"],
         forged(&witness, &witness.instances(), carried(lower, &honest)),
     );
+    // The last S-box gives whatever makes the nullifier one more.
+    let shape = table.layout.shape;
+    let column = *table.layout.products["hash"].last().unwrap();
+    let comparison = (0..shape.rows.len()).rfind(|row| shape.region_of(*row) == "hash");
+    let terms = &shape.rows[comparison.unwrap()].a;
+    let factor = terms.iter().find(|(other, _)| *other == column).unwrap().1;
+    let mut chosen = witness.instances();
+    chosen[1] += Fr::ONE;
+    let output = honest.values()[column as usize] + Fr::ONE / factor;
+    table.refused(
+        "an S-box whose output is chosen for a nullifier",
+        &[],
+        &["hash"],
+        forged(&witness, &chosen, vec![(column, output)]),
+    );
     table.refused(
         "another counter for the same nullifier",
         &[COUNTER],
