@@ -8,6 +8,7 @@ mod interop;
 mod smt;
 mod test;
 mod tools;
+mod wasm;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +32,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Prove and show in WebAssembly, in Node and in headless Chromium, and verify natively.
+    Wasm(wasm::Options),
     /// Prove the circuits' small gadgets over the field with cvc5.
     Smt,
 }
@@ -40,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Task::Test(options) => test::run(&options),
         Task::Interop => interop::run(),
         Task::Codegen { check } => codegen::run(check),
+        Task::Wasm(options) => wasm::run(&options),
         Task::Smt => smt::run(),
     }
 }

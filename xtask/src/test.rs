@@ -21,6 +21,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("curl", "curl"),
     ("cc", "build-essential"),
+    ("chromium", "chromium"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("go", "golang-go"),
@@ -51,6 +52,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     )?;
     step("small gadgets proved", cargo(&["xtask", "smt"]))?;
     step("other people's tools", cargo(&["xtask", "interop"]))?;
+    step("the prover in Node and Chromium", cargo(&["xtask", "wasm"]))?;
     step(
         "tests",
         cargo(&[
