@@ -50,6 +50,7 @@ impl Forgery {
         name: &str,
     ) -> Self {
         let last = first + bits - 1;
+        assert!(last < shape.rows.len(), "{name}: there is no such range");
         let columns: Vec<Column> = (first..last).map(|row| shape.rows[row].a[0].0).collect();
         for column in &columns {
             base.values_mut()[*column as usize] = Fr::ZERO;
@@ -77,12 +78,17 @@ pub(crate) struct Excuse {
     pub(crate) rows: fn(&R1cs) -> Vec<usize>,
 }
 
+/// Makes the satisfied assignment of a seed.
+type Sample = dyn Fn(u64) -> Assignment + Send + Sync;
+/// Makes forgeries for a shape.
+type Forge = dyn Fn(&R1cs) -> Vec<Forgery> + Send + Sync;
+
 /// A constraint system to hunt in.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) shape: Cow<'static, R1cs>,
-    pub(crate) sample: Box<dyn Fn(u64) -> Assignment + Send + Sync>,
-    pub(crate) forgeries: Box<dyn Fn(&R1cs) -> Vec<Forgery> + Send + Sync>,
+    pub(crate) sample: Box<Sample>,
+    pub(crate) forgeries: Box<Forge>,
     pub(crate) excuses: Vec<Excuse>,
 }
 

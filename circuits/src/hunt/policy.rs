@@ -75,7 +75,7 @@ impl Hunted for PolicyWitness {
             .copied();
         // Half of those of the group that are not picked do not hold.
         for position in group {
-            if picked != Some(position) && rng.next_u32() % 2 == 0 {
+            if picked != Some(position) && rng.next_u32().is_multiple_of(2) {
                 operands[position] = absent();
                 if let Some(path) = value_paths.get_mut(position) {
                     *path = None;
@@ -139,7 +139,7 @@ fn revocation(seed: u64, rng: &mut ChaCha20Rng) -> (RevocationTree, u64) {
     let mut handles: Vec<u64> = (0..[0, 3, 30][(seed / 4 % 3) as usize])
         .map(|_| 1 + rng.next_u64() % (u64::MAX - 2))
         .collect();
-    if seed / 12 % 2 == 0 {
+    if (seed / 12).is_multiple_of(2) {
         handles.extend([handle - 1, handle + 1]);
     }
     handles.retain(|other| *other != handle && *other != 0 && *other != u64::MAX);
@@ -194,7 +194,11 @@ fn predicate(
         4 => {
             let (low, high) =
                 [(0, u64::MAX), (0, 0), (u64::MAX, u64::MAX), (0, 1 << 63)][edge as usize];
-            let operand = if rng.next_u32() % 2 == 0 { low } else { high };
+            let operand = if rng.next_u32().is_multiple_of(2) {
+                low
+            } else {
+                high
+            };
             (PredicateTest::Range { low, high }, Fr::from(operand))
         }
         _ => {
