@@ -56,7 +56,8 @@ fn describe() -> String {
     text
 }
 
-/// How each constraint is shown to be needed, and in how many ways a witness can move (at how many of the witnesses).
+/// How each constraint is shown to be needed, in how many ways a witness can move (at how many of the witnesses), and how many
+/// rows peeling leaves.
 fn hunted(findings: &Findings) -> String {
     let Findings {
         rows,
@@ -64,6 +65,7 @@ fn hunted(findings: &Findings) -> String {
         by_forgery,
         by_gadget,
         freedom,
+        core,
         ..
     } = findings;
     let ways: Vec<String> = freedom
@@ -79,8 +81,12 @@ fn hunted(findings: &Findings) -> String {
     .filter(|(count, _)| **count > 0)
     .map(|(count, what)| format!("{count} by {what}"))
     .collect();
+    let core = match core {
+        0 => String::new(),
+        rows => format!("; in the core {rows}"),
+    };
     format!(
-        "{rows} needed: {}; ways to move: {}",
+        "{rows} needed: {}; ways to move: {}{core}",
         shown.join(", "),
         ways.join(", ")
     )

@@ -398,7 +398,7 @@ fn a_constraint_that_is_missing_in_a_relation_is_noticed() {
 /// A system of the size of possession by an X.509 certificate, with a core of a quarter of it: what the rank of such a
 /// one costs. Prints the times.
 #[test]
-#[ignore = "takes half a minute and two gigabytes"]
+#[ignore = "a measurement: 3 s and half a gigabyte"]
 fn half_a_million_constraints() {
     let many = |recording: bool| {
         let point = (base() * Scalar::from(12_345u64)).into_affine();
