@@ -1,0 +1,40 @@
+//! Targets of the signers' messages.
+
+use bauta_signer_protocol::keys::KeyShare;
+use bauta_signer_protocol::messages::{
+    FrostPackage, MAX_FRAME, MAX_SIGNERS, Message, ToCoordinator, ToNode,
+};
+
+fn frame<M: Message + PartialEq + std::fmt::Debug>(data: &[u8]) {
+    if let Ok(message) = M::decode(data) {
+        assert!(data.len() <= MAX_FRAME);
+        let again = message.encode().expect("what was read can be written");
+        assert_eq!(again, data, "a second encoding of one message");
+        assert_eq!(M::decode(&again).as_ref(), Ok(&message));
+    }
+}
+
+pub(crate) fn to_node(data: &[u8]) {
+    frame::<ToNode>(data);
+}
+
+pub(crate) fn to_coordinator(data: &[u8]) {
+    frame::<ToCoordinator>(data);
+}
+
+pub(crate) fn frost_package(data: &[u8]) {
+    if let Ok(package) = FrostPackage::decode(data) {
+        assert!(package.signers.len() <= MAX_SIGNERS);
+        assert_eq!(
+            package.encode().as_deref(),
+            Ok(data),
+            "a second encoding of one package"
+        );
+    }
+}
+
+pub(crate) fn key_share(data: &[u8]) {
+    if let Ok(share) = KeyShare::from_bytes(data) {
+        assert_eq!(share.to_bytes().expect("it was read").as_slice(), data);
+    }
+}
