@@ -22,7 +22,7 @@ from pathlib import Path
 from py_ecc import optimized_bn128 as bn
 
 import verify
-from verifier.groups import H, K, P, R, combine, le
+from verifier.groups import H, K, P, R, be, combine, le
 from verifier.refused import Refused
 
 
@@ -170,12 +170,12 @@ def alter_key(rng, vector, _):
 
 
 def forge(rng, vector, _):
-    """The Groth16 elements stay; V, T, D, T_D and all responses are made anew, of a vector and masks of our own."""
+    """The Groth16 elements stay; V, T, D, T_D, all responses and openings are made anew, of a vector and masks of ours."""
     shown, statement = verify.read_presentation(vector["presentation"]), vector["statement"]
-    values, masks = [rng.randrange(R) for _ in range(16)], [rng.randrange(R) for _ in range(16)]
+    values, masks = [rng.randrange(2**64) for _ in range(16)], [rng.randrange(R) for _ in range(16)]
     blindings = [(rng.randrange(R), rng.randrange(R)) for _ in shown.proofs + shown.disclosures]
     slots = [range(16), [0, 2, 3, 4, *statement.operands], [1]]
-    proofs, disclosures = [], []
+    proofs, disclosures, openings = [], [], bytes([len(statement.disclosed)])
     for proof, key, hidden, (z, mask) in zip(shown.proofs, statement.keys, slots, blindings):
         bases = [(slot, base) for slot, base in zip(hidden, key.bases[1:]) if slot is not None]
         v = encode_g1(combine([(values[slot], base) for slot, base in bases] + [(z, key.delta1)]))
@@ -184,6 +184,7 @@ def forge(rng, vector, _):
     for slot, (blinding, mask) in zip(statement.disclosed, blindings[len(proofs) :]):
         pairs = [(values[slot], blinding), (masks[slot], mask)]
         disclosures.append(b"".join(encode_g1(combine([(m, H), (b, K)])) for m, b in pairs))
+        openings += bytes([slot, 1]) + be(values[slot]) + le(blinding)
 
     def encode(challenge):
         answers = [le((mask + challenge * blinding) % R) for blinding, mask in blindings]
@@ -194,7 +195,7 @@ def forge(rng, vector, _):
         return vector["presentation"][:4] + b"".join(parts + responses)
 
     challenge, _ = verify.draw(statement, verify.read_presentation(encode(0)))
-    vector["presentation"] = encode(challenge)
+    vector["presentation"], vector["openings"] = encode(challenge), openings
 
 
 ALTERATIONS = [alter_field] * 4 + [alter_policy] * 2

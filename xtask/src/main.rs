@@ -8,6 +8,7 @@ mod interop;
 mod smt;
 mod test;
 mod tools;
+mod vectors;
 mod wasm;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,8 @@ enum Task {
     Wasm(wasm::Options),
     /// Prove the circuits' small gadgets over the field with cvc5.
     Smt,
+    /// Let the verifier in Python judge the presentations' test vectors, and altered ones.
+    Vectors(vectors::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,5 +48,6 @@ fn main() -> anyhow::Result<()> {
         Task::Codegen { check } => codegen::run(check),
         Task::Wasm(options) => wasm::run(&options),
         Task::Smt => smt::run(),
+        Task::Vectors(options) => vectors::run(&options),
     }
 }

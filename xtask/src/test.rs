@@ -52,6 +52,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     )?;
     step("small gadgets proved", cargo(&["xtask", "smt"]))?;
     step("other people's tools", cargo(&["xtask", "interop"]))?;
+    step("the verifier in Python", cargo(&["xtask", "vectors"]))?;
     step("the prover in Node and Chromium", cargo(&["xtask", "wasm"]))?;
     step(
         "tests",
@@ -65,6 +66,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         ]),
     )?;
     if options.full {
+        step(
+            "altered presentations",
+            cargo(&["xtask", "vectors", "--alterations", "2000", "--seed", "1"]),
+        )?;
         step(
             "long tests",
             cargo(&[
