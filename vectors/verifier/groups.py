@@ -1,11 +1,14 @@
 """Section 2: BN254, decoding, and sums and products over it. Decoded points are py_ecc's (x, y, 1)."""
 
 import hashlib
+import sys
 from functools import lru_cache
 
 from py_ecc import optimized_bn128 as bn
 
 from .refused import demand
+
+sys.setrecursionlimit(1000)  # py_ecc makes it 100,000, at which deep JSON ends the interpreter
 
 P, R = bn.field_modulus, bn.curve_order
 
