@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 mod codegen;
+mod full;
+mod fuzz;
 mod interop;
 mod smt;
 mod test;
@@ -27,6 +29,10 @@ enum Task {
     Test(test::Options),
     /// Let snarkjs, circomlibjs and gnark judge what a quickstart exports, and altered copies of it.
     Interop,
+    /// Run every fuzz target for its share of the time; exit status 1 if one crashed.
+    Fuzz(fuzz::Options),
+    /// Run the parsers' and codecs' unit tests under Miri (nightly), a part of `test --full`.
+    Miri,
     /// Generate the signers' gRPC code from its .proto file, without protoc.
     Codegen {
         /// Compare with the committed code instead of writing it; exit status 1 if it differs.
@@ -45,6 +51,8 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Interop => interop::run(),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::Miri => full::run(),
         Task::Codegen { check } => codegen::run(check),
         Task::Wasm(options) => wasm::run(&options),
         Task::Smt => smt::run(),
