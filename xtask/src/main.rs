@@ -39,12 +39,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Prove and show in WebAssembly, in Node and in headless Chromium, and verify natively.
-    Wasm(wasm::Options),
     /// Prove the circuits' small gadgets over the field with cvc5.
     Smt,
     /// Let the verifier in Python judge the presentations' test vectors, and altered ones.
     Vectors(vectors::Options),
+    /// Prove and show in WebAssembly, in Node and in headless Chromium, and verify natively.
+    Wasm(wasm::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,8 +54,8 @@ fn main() -> anyhow::Result<()> {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Miri => full::run(),
         Task::Codegen { check } => codegen::run(check),
-        Task::Wasm(options) => wasm::run(&options),
         Task::Smt => smt::run(),
         Task::Vectors(options) => vectors::run(&options),
+        Task::Wasm(options) => wasm::run(&options),
     }
 }

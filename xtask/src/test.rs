@@ -66,6 +66,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         ]),
     )?;
     if options.full {
+        step("parsers under Miri", cargo(&["xtask", "miri"]))?;
         step(
             "altered presentations",
             cargo(&["xtask", "vectors", "--alterations", "2000", "--seed", "1"]),
