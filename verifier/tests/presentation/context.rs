@@ -5,6 +5,9 @@ use bauta_verifier::presentation::{Refusal, verify};
 
 use crate::layout::scoped;
 
+/// A part of the context, by name.
+type Part<T> = (&'static str, fn(&mut Context) -> &mut T);
+
 #[test]
 fn each_byte_of_the_context_counts() {
     let base = scoped();
@@ -23,7 +26,7 @@ fn each_byte_of_the_context_counts() {
         assert_eq!(check(context), Err(Refusal::Unproven), "{what}");
         refused += 1;
     };
-    let digests: [(&str, fn(&mut Context) -> &mut [u8; 32]); 3] = [
+    let digests: [Part<[u8; 32]>; 3] = [
         ("policy digest", |c| &mut c.policy_digest),
         ("nonce", |c| &mut c.nonce),
         ("key", |c| &mut c.spki_sha256),
@@ -40,7 +43,7 @@ fn each_byte_of_the_context_counts() {
         other.expiry ^= 1 << bit;
         refuse(format!("expiry, bit {bit}"), &other);
     }
-    let texts: [(&str, fn(&mut Context) -> &mut String); 3] = [
+    let texts: [Part<String>; 3] = [
         ("trust domain", |c| &mut c.trust_domain),
         ("CA name", |c| &mut c.ca_name),
         ("log origin", |c| &mut c.log_origin),

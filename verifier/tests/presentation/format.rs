@@ -284,8 +284,8 @@ impl Vector {
                 presentation,
                 usage: prepared.usage,
             };
-            let in_batch = verify_batch(&[item]).into_iter().map(|v| v.map(drop));
-            assert_eq!(in_batch.collect::<Vec<_>>(), [from_bytes.clone()]);
+            let in_batch = verify_batch(&[item]).remove(0).map(drop);
+            assert_eq!(in_batch, from_bytes);
         }
         from_bytes.map_err(|refusal| refusal_reason(&refusal))?;
         let presentation = decoded.map_err(|error| decode_reason(&error))?;

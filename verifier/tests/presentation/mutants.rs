@@ -218,7 +218,7 @@ fn hunt_in_batches(rng: &mut ChaCha20Rng, batches: usize) -> usize {
             .filter_map(|_| Presentation::decode(&mutate(rng, base)).ok())
             .filter(|mutant| *mutant != base.presentation)
             .collect();
-        let mut shown = vec![&base.presentation; 16];
+        let mut shown = [&base.presentation; 16];
         for mutant in &mutants {
             shown[below(rng, 16)] = mutant;
         }
