@@ -7,8 +7,8 @@
 //!
 //! The coordinator is reached by [`Command`]s, each with a channel for its answer; whoever runs it is not known here.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bauta_log::{CosignedCheckpoint, LogSigner, SignedCheckpoint};
@@ -22,10 +22,17 @@ use tokio_util::sync::CancellationToken;
 use crate::log_store::LogStore;
 pub use crate::store::{Admission, EntryId};
 use crate::store::{Admitted, Status, Store, StoreError};
+use waiters::Waiters;
 
 mod driver;
 mod rules;
 mod signing;
+mod waiters;
+
+/// What [`waiters`] is built on; its model has shuttle's in this place.
+mod sync {
+    pub(super) use std::sync::{Arc, Mutex, PoisonError};
+}
 #[cfg(test)]
 mod tests;
 
@@ -179,76 +186,11 @@ pub enum SubmitError {
     Store(#[from] StoreError),
 }
 
-/// Who waits for which entry to be done with.
-#[derive(Debug, Default)]
-struct Waiters(Mutex<BTreeMap<EntryId, Vec<oneshot::Sender<()>>>>);
-
-impl Waiters {
-    fn wait(self: &Arc<Self>, id: EntryId) -> Waiting {
-        let (sender, receiver) = oneshot::channel();
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let senders = waiting.entry(id).or_default();
-        senders.retain(|sender| !sender.is_closed());
-        senders.push(sender);
-        Waiting {
-            waiters: Arc::clone(self),
-            id,
-            done: Some(receiver),
-        }
-    }
-
-    /// Forgets those who wait no more. What ends before its waiter looks would else stay for ever.
-    fn forget(&self, id: EntryId) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(senders) = waiting.get_mut(&id) {
-            senders.retain(|sender| !sender.is_closed());
-            if senders.is_empty() {
-                waiting.remove(&id);
-            }
-        }
-    }
-
-    fn done(&self, id: EntryId) {
-        let senders = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
-        for sender in senders.into_iter().flatten() {
-            // Whoever waited may be gone.
-            let _ = sender.send(());
-        }
-    }
-}
-
-/// One who waits; dropping it leaves nothing behind.
-struct Waiting {
-    waiters: Arc<Waiters>,
-    id: EntryId,
-    done: Option<oneshot::Receiver<()>>,
-}
-
-impl Waiting {
-    /// Waits. A channel that somebody else's failure closed counts as done: looking again is right in any case.
-    async fn done(mut self) {
-        if let Some(done) = self.done.as_mut() {
-            let _ = done.await;
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.done = None;
-        self.waiters.forget(self.id);
-    }
-}
-
 /// The way into the log. Clones share it.
 #[derive(Clone)]
 pub struct Handle {
     store: Store,
-    waiters: Arc<Waiters>,
+    waiters: Arc<Waiters<EntryId>>,
     wake: Arc<Notify>,
     clock: Clock,
     pool_limit: u32,
@@ -355,7 +297,7 @@ struct Parts<R> {
     rules: Arc<Mutex<R>>,
     commands: mpsc::Sender<Command>,
     clock: Clock,
-    waiters: Arc<Waiters>,
+    waiters: Arc<Waiters<EntryId>>,
     wake: Arc<Notify>,
     /// Entries whose signature is being waited for.
     signing: Arc<Mutex<BTreeSet<EntryId>>>,

@@ -302,7 +302,7 @@ async fn entries_are_logged_and_issuances_certified() {
     assert_eq!(service.entries().len(), 3);
     // Nobody waits, and nobody is remembered as waiting.
     service.handle.outcome(id).await.unwrap();
-    assert!(service.handle.waiters.0.lock().unwrap().is_empty());
+    assert!(service.handle.waiters.is_empty());
     // A signer that catches up in steps is given any prefix.
     let prefix = service.parts.log.prefix(2, &log_signer()).unwrap();
     assert_eq!(
