@@ -23,7 +23,11 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
 
-from py_ecc import optimized_bn128 as bn
+try:
+    from py_ecc import optimized_bn128 as bn
+except ImportError:
+    print("verify.py needs py_ecc: pip install -r vectors/requirements.txt", file=sys.stderr)
+    sys.exit(2)
 
 from verifier.groups import H, K, R, be, combine, decode_g1, decode_g2, decode_scalar, is_one, le, miller
 from verifier.hashing import U64, element, poseidon, revocation_root, scope_element, set_root
