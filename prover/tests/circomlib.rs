@@ -106,6 +106,14 @@ fn a_credential_signed_by_circomlibjs_is_proved_shown_and_verified() {
     let possession = prove(&story.native, &native_witness(&credential), &mut rng).unwrap();
     let satisfied = prove(&story.policy_prover, &witness, &mut rng).unwrap();
 
+    // To an ordinary verifier the hidden inputs are public: what `bauta export` checks before it writes.
+    let key = story.native.verifying_key();
+    assert!(possession.verifies(key, &slots.0));
+    let mut other = slots.0;
+    other[5] += Fr::from(1);
+    assert!(!possession.verifies(key, &other) && !possession.verifies(key, &slots.0[1..]));
+    assert!(!possession.verifies(story.policy_prover.verifying_key(), &slots.0));
+
     let disclosed = vec![5];
     let policy = story
         .context_for(operands, disclosed.clone(), &public, false)
