@@ -24,7 +24,8 @@ import time
 import cvc5
 from cvc5 import Kind
 
-LIMIT_MS = 60_000
+# The slowest takes 4 s on an idle machine; this is for a busy one.
+LIMIT_MS = 300_000
 
 ROWS = json.loads((pathlib.Path(__file__).parent / "rows.json").read_text(encoding="utf-8"))
 P = int(ROWS["modulus"])
