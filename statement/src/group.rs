@@ -14,6 +14,8 @@ use ark_ff::{AdditiveGroup, PrimeField, Zero};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize, Compress, Validate};
 use sha2::{Digest as _, Sha256};
 
+use crate::additions::{Coordinate, Lists};
+
 /// Bytes of a G1 point.
 pub const G1_BYTES: usize = 32;
 /// Bytes of a G2 point.
@@ -216,8 +218,34 @@ impl<P: SWCurveConfig<ScalarField = Fr>> FixedBase<P> {
         if self.table.is_empty() {
             // The projective product takes the GLV path where the curve has one; the affine one does not.
             *sum += self.point.into_group() * k;
-            return;
+        } else {
+            self.entries(k, |entry| *sum += entry);
         }
+    }
+
+    /// Adds points to the open list whose sum is k times the base.
+    pub fn push_multiple(&self, list: &mut Lists<P>, k: &Fr)
+    where
+        P::BaseField: Coordinate,
+    {
+        if self.table.is_empty() {
+            list.push((self.point.into_group() * k).into_affine());
+        } else {
+            self.entries(k, |entry| list.push(entry));
+        }
+    }
+
+    /// The most points that [`Self::push_multiple`] adds.
+    pub fn points_per_multiple(&self) -> usize {
+        match self.table.is_empty() {
+            true => 1,
+            false => windows(self.window),
+        }
+    }
+
+    /// The entries of the table that k times the base is the sum of.
+    #[inline(always)]
+    fn entries(&self, k: &Fr, mut take: impl FnMut(Affine<P>)) {
         let half = 1usize << (self.window - 1);
         let limbs = k.into_bigint().0;
         let mut carry = 0;
@@ -227,10 +255,10 @@ impl<P: SWCurveConfig<ScalarField = Fr>> FixedBase<P> {
             if carry == 1 {
                 let distance = (1 << self.window) - digit;
                 if let Some(multiple) = distance.checked_sub(1).and_then(|i| row.get(i)) {
-                    *sum -= multiple;
+                    take(-*multiple);
                 }
             } else if let Some(multiple) = digit.checked_sub(1).and_then(|i| row.get(i)) {
-                *sum += multiple;
+                take(*multiple);
             }
         }
     }
@@ -389,13 +417,23 @@ mod tests {
             -Fr::from(32u64),
         ];
         scalars.extend((0..10).map(|_| Fr::rand(&mut rng)));
+        let listed = |base: &FixedG1, k: &Fr| {
+            let mut list = Lists::with_capacity(base.points_per_multiple());
+            base.push_multiple(&mut list, k);
+            list.close();
+            list.sums()
+        };
         for window in 2..=9 {
             let p_base = FixedG1::with_table(p.into_affine(), window);
             let q_base = FixedG2::with_table(q.into_affine(), window);
             for k in &scalars {
                 assert_eq!(p_base.multiple(k), p * k, "window {window}");
                 assert_eq!(q_base.multiple(k), q * k, "window {window}");
-                assert_eq!(FixedG1::plain(p.into_affine()).multiple(k), p * k);
+                let plain = FixedG1::plain(p.into_affine());
+                assert_eq!(plain.multiple(k), p * k);
+                for base in [&p_base, &plain] {
+                    assert_eq!(listed(base, k), [(p * k).into_affine()]);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod additions;
 pub mod babyjubjub;
 pub mod certificate;
 pub mod challenge;
@@ -21,6 +22,7 @@ pub mod entry;
 pub mod epoch;
 pub mod field;
 pub mod file;
+pub mod fp2;
 pub mod group;
 pub mod note;
 pub mod policy;

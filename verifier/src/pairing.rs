@@ -22,7 +22,9 @@ use ark_ec::pairing::PairingOutput;
 use ark_ff::fields::serial_batch_inversion_and_mul;
 use ark_ff::{AdditiveGroup, CyclotomicMultSubgroup, Field, Zero};
 
-use crate::tower::{cyclotomic_square, multiply_by_line, product, product12, square, square12};
+use bauta_statement::fp2::{product, square};
+
+use crate::tower::{cyclotomic_square, multiply_by_line, product12, square12};
 
 /// A line λX − Y + c through points of the twist, c = λx − y for each of them.
 #[derive(Debug, Clone, Copy)]
@@ -49,15 +51,25 @@ impl Lines {
 }
 
 /// Places of the points that are not in G2.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outside(pub(crate) Vec<usize>);
 
-/// Π e(Pᵢ, Qᵢ) over `pairs`, whose Q are on the twist and are tested to be in G2 and not infinity, and over `fixed`, whose Q
-/// are known to be. A pair with P at infinity is one, as it should be.
-pub(crate) fn pairings(
+/// What a Miller loop makes of pairs; [`Self::finish`] makes the product of pairings of it.
+pub(crate) struct MillerProduct(Fq12);
+
+impl MillerProduct {
+    /// The final exponentiation.
+    pub(crate) fn finish(&self) -> PairingOutput<Bn254> {
+        PairingOutput(final_exponentiation(&self.0))
+    }
+}
+
+/// Π e(Pᵢ, Qᵢ), but for the final exponentiation, over `pairs`, whose Q are on the twist and are tested to be in G2 and not
+/// infinity, and over `fixed`, whose Q are known to be. A pair with P at infinity is one, as it should be.
+pub(crate) fn miller_loop(
     pairs: &[(G1Affine, G2Affine)],
     fixed: &[(G1Affine, &Lines)],
-) -> Result<PairingOutput<Bn254>, Outside> {
+) -> Result<MillerProduct, Outside> {
     let points = evaluation_points(
         pairs
             .iter()
@@ -87,7 +99,7 @@ pub(crate) fn pairings(
     }
     let outside = walk.outside();
     if outside.is_empty() {
-        Ok(PairingOutput(final_exponentiation(&f)))
+        Ok(MillerProduct(f))
     } else {
         Err(Outside(outside))
     }
@@ -373,6 +385,13 @@ mod tests {
 
     fn rng() -> ChaCha20Rng {
         ChaCha20Rng::seed_from_u64(31)
+    }
+
+    fn pairings(
+        pairs: &[(G1Affine, G2Affine)],
+        fixed: &[(G1Affine, &Lines)],
+    ) -> Result<PairingOutput<Bn254>, Outside> {
+        miller_loop(pairs, fixed).map(|product| product.finish())
     }
 
     #[test]
