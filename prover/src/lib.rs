@@ -14,6 +14,7 @@
 )]
 
 pub mod keys;
+mod msm;
 pub mod prepare;
 pub mod prove;
 pub mod show;

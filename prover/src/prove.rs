@@ -2,13 +2,16 @@
 //! before anyone stores it.
 
 use ark_bn254::{Bn254, Fr, G1Affine, G2Affine};
-use ark_ec::AffineRepr;
 use ark_ec::pairing::Pairing;
+use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{UniformRand, Zero};
-use ark_groth16::{Groth16, Proof, ProvingKey};
+use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
+use ark_groth16::{Proof, ProvingKey};
+use ark_poly::Radix2EvaluationDomain;
 use ark_relations::gr1cs::SynthesisError;
 use ark_relations::utils::matrix::Matrix;
 use rand_core::{CryptoRng, RngCore};
+use zeroize::Zeroizing;
 
 use bauta_circuits::system::{Assignment, R1cs, Unsatisfied};
 use bauta_circuits::{Circuit, compiled};
@@ -18,6 +21,7 @@ use bauta_statement::relation::Relation;
 use bauta_statement::verifying_key::VerifyingKey;
 
 use crate::keys::Prover;
+use crate::msm::Digits;
 
 /// A proof as the wallet keeps it. It is never sent: [`crate::show`] sends a re-randomized one. It does not hide its
 /// hidden inputs from who can guess them, so `Debug` does not show it.
@@ -111,7 +115,8 @@ pub fn prove<C: Circuit>(
     })
 }
 
-/// arkworks' prover. Not generic, so that it is compiled here, where development builds are optimised too.
+/// Groth16's prover as arkworks has it, step by step (`ark_groth16::Groth16::create_proof_with_assignment`), with this crate's
+/// multi-scalar multiplication. Not generic, so that it is compiled here, where development builds are optimised too.
 fn groth16(
     key: &ProvingKey<Bn254>,
     matrices: &[Matrix<Fr>],
@@ -119,15 +124,28 @@ fn groth16(
     assignment: &Assignment,
     [r, s]: [Fr; 2],
 ) -> Result<Proof<Bn254>, SynthesisError> {
-    Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
-        key,
-        r,
-        s,
-        matrices,
-        shape.instances,
-        shape.rows.len(),
-        assignment.values(),
-    )
+    let values = assignment.values();
+    let h = Zeroizing::new(LibsnarkReduction::witness_map_from_matrices::<
+        Fr,
+        Radix2EvaluationDomain<Fr>,
+    >(matrices, shape.instances, shape.rows.len(), values)?);
+    // The keys' lengths were checked when the prover was made; the quotient has one coefficient more, which is 0.
+    let digits = Digits::new(values);
+    let a = digits.multiply(&key.a_query) + key.vk.alpha_g1 + key.delta_g1 * r;
+    let b_g1 = digits.multiply(&key.b_g1_query) + key.beta_g1 + key.delta_g1 * s;
+    let b = digits.multiply(&key.b_g2_query) + key.vk.beta_g2 + key.vk.delta_g2 * s;
+    let hidden = values.get(shape.instances..).unwrap_or_default();
+    let quotient = h.get(..key.h_query.len()).unwrap_or_default();
+    let c = Digits::new(quotient).multiply(&key.h_query)
+        + Digits::new(hidden).multiply(&key.l_query)
+        + a * s
+        + b_g1 * r
+        - key.delta_g1 * (r * s);
+    Ok(Proof {
+        a: a.into_affine(),
+        b: b.into_affine(),
+        c: c.into_affine(),
+    })
 }
 
 /// The plain Groth16 equation with γ = 1; a proof with a point at infinity is refused, because it could not be shown.
@@ -209,5 +227,43 @@ impl RelationProof {
             b: g2_from_bytes(b)?,
             c: g1_from_bytes(c)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_groth16::Groth16;
+    use bauta_circuits::nullifier::NullifierWitness;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    /// Arkworks' proof, point by point, for the same randomness.
+    #[test]
+    fn the_proof_is_arkworks() {
+        let mut rng = ChaCha20Rng::seed_from_u64(81);
+        let witness = NullifierWitness::new(Fr::rand(&mut rng), Fr::from(7u64), 2, 5);
+        let key = bauta_setup::development(Relation::Nullifier).unwrap();
+        let prover = Prover::<NullifierWitness>::new(key).unwrap();
+        let shape = compiled::<NullifierWitness>();
+        let assignment = witness.assignment();
+        let (key, matrices) = (&prover.proving, &prover.matrices);
+        for [r, s] in [
+            [Fr::rand(&mut rng), Fr::rand(&mut rng)],
+            [Fr::zero(), Fr::zero()],
+        ] {
+            let expected = Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
+                key,
+                r,
+                s,
+                matrices,
+                shape.instances,
+                shape.rows.len(),
+                assignment.values(),
+            )
+            .unwrap();
+            let proof = groth16(key, matrices, shape, &assignment, [r, s]).unwrap();
+            assert_eq!(proof, expected);
+        }
     }
 }

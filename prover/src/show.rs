@@ -1,13 +1,14 @@
 //! Showing: re-randomize the stored proofs, hide their inputs, and tie everything together with one Schnorr proof, for one
 //! context. Steps and letters are those of DESIGN 3.2 and `docs/spec/presentation.md`.
 
-use ark_bn254::{Fr, G1Affine, G1Projective, G2Projective};
+use ark_bn254::{Fr, G1Affine, G1Projective, g1, g2};
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field, UniformRand, Zero};
 use merlin::TranscriptRng;
 use rand_core::{CryptoRng, RngCore};
 use zeroize::{Zeroize, Zeroizing};
 
+use bauta_statement::additions::Lists;
 use bauta_statement::context::Context;
 use bauta_statement::credential::NativeCredential;
 use bauta_statement::field;
@@ -102,7 +103,7 @@ struct Ready {
     b: FixedG2,
     c: G1Affine,
     /// Σ hᵢLᵢ over the hidden inputs.
-    hidden: G1Projective,
+    hidden: G1Affine,
 }
 
 /// Everything ready to be shown for one policy in one epoch, and for one use of its scope if it has one.
@@ -162,7 +163,7 @@ impl Prepared {
                     a: keys.tables.g1(proof.a),
                     b: keys.tables.g2(proof.b),
                     c: proof.c,
-                    hidden: combine(key, slots, &holding.vector.0),
+                    hidden: combine(key, slots, &holding.vector.0).into_affine(),
                 })
             };
         let used = used
@@ -263,30 +264,28 @@ impl Prepared {
 
         // The first messages' secrets: one mask per slot, common to all relations and commitments.
         let masks: Zeroizing<[Fr; SLOTS]> = Zeroizing::new(std::array::from_fn(|_| Fr::rand(rng)));
+        // Everything is a sum of entries of tables; all sums are taken together.
+        let capacity = 64 * keys.generator.points_per_multiple();
+        let mut sums = Sums {
+            g1: Lists::with_capacity(capacity),
+            g2: Lists::with_capacity(capacity / 8),
+        };
         let mut hidings = Vec::with_capacity(3);
-        hidings.push(hide(rng, keys, possession_key, &self.possession, &masks));
-        hidings.push(hide(rng, keys, &keys.policy, &self.policy, &masks));
+        let (possession, policy) = (&self.possession, &self.policy);
+        hidings.push(sums.hide(rng, keys, possession_key, possession, &masks));
+        hidings.push(sums.hide(rng, keys, &keys.policy, policy, &masks));
         if let Some((_, ready)) = &self.used {
-            hidings.push(hide(rng, keys, &keys.nullifier, ready, &masks));
+            hidings.push(sums.hide(rng, keys, &keys.nullifier, ready, &masks));
         }
         let mut commitments = Vec::with_capacity(self.slots.disclosed.len());
         for slot in &self.slots.disclosed {
             let (Some(value), Some(mask)) = (vector.get(*slot), masks.get(*slot)) else {
                 return Err(ShowError::Slot(*slot));
             };
-            commitments.push(commit(rng, keys, value, mask));
+            commitments.push(sums.commit(rng, keys, value, mask));
         }
-
-        // One inversion for all points of each group.
-        let mut points: Vec<G1Projective> =
-            hidings.iter().flat_map(|h| [h.a, h.c, h.v, h.t]).collect();
-        points.extend(
-            commitments
-                .iter()
-                .flat_map(|c| [c.commitment, c.first_message]),
-        );
-        let points = G1Projective::normalize_batch(&points);
-        let b = G2Projective::normalize_batch(&hidings.iter().map(|h| h.b).collect::<Vec<_>>());
+        let points = sums.g1.sums();
+        let b = sums.g2.sums();
         let mut points = points.into_iter();
         let mut next = || points.next().unwrap_or_default();
         let mut proofs = Vec::with_capacity(3);
@@ -366,13 +365,8 @@ impl Prepared {
     }
 }
 
-/// One proof, re-randomized and hidden, with the secrets that its response needs.
+/// The secrets that a hidden proof's response needs.
 struct Hiding {
-    a: G1Projective,
-    b: G2Projective,
-    c: G1Projective,
-    v: G1Projective,
-    t: G1Projective,
     z: Fr,
     z_mask: Fr,
 }
@@ -384,45 +378,8 @@ impl Drop for Hiding {
     }
 }
 
-fn hide(
-    rng: &mut TranscriptRng,
-    keys: &HolderKeys,
-    key: &HidingKey,
-    ready: &Ready,
-    masks: &[Fr; SLOTS],
-) -> Hiding {
-    debug_assert!(key.hidden.len() == ready.relation.hidden_inputs());
-    let (r1, r1_inverse) = loop {
-        let r1 = Fr::rand(rng);
-        if let Some(inverse) = r1.inverse() {
-            break (Zeroizing::new(r1), Zeroizing::new(inverse));
-        }
-    };
-    let r2 = Zeroizing::new(Fr::rand(rng));
-    let (z, z_mask) = (Fr::rand(rng), Fr::rand(rng));
-    let a = ready.a.multiple(&r1_inverse);
-    let mut b = ready.b.multiple(&r1);
-    key.delta_g2.add_multiple(&mut b, &(*r1 * *r2));
-    let mut c = ready.a.multiple(&r2) + ready.c;
-    keys.generator.add_multiple(&mut c, &-z);
-    let mut v = ready.hidden;
-    key.delta_g1.add_multiple(&mut v, &z);
-    let mut t = combine(key, &ready.slots, masks);
-    key.delta_g1.add_multiple(&mut t, &z_mask);
-    Hiding {
-        a,
-        b,
-        c,
-        v,
-        t,
-        z,
-        z_mask,
-    }
-}
-
+/// The secrets that a commitment's response and opening need.
 struct Commitment {
-    commitment: G1Projective,
-    first_message: G1Projective,
     blinding: Fr,
     blinding_mask: Fr,
 }
@@ -434,19 +391,76 @@ impl Drop for Commitment {
     }
 }
 
-fn commit(rng: &mut TranscriptRng, keys: &HolderKeys, value: &Fr, mask: &Fr) -> Commitment {
-    let (blinding, blinding_mask) = (Fr::rand(rng), Fr::rand(rng));
-    let mut commitment = keys.disclosure_value.multiple(value);
-    keys.disclosure_blinding
-        .add_multiple(&mut commitment, &blinding);
-    let mut first_message = keys.disclosure_value.multiple(mask);
-    keys.disclosure_blinding
-        .add_multiple(&mut first_message, &blinding_mask);
-    Commitment {
-        commitment,
-        first_message,
-        blinding,
-        blinding_mask,
+/// The points of a presentation as sums: in G1 A', C'', V, T of each proof, then D and T_D of each disclosure; in G2 each B'.
+struct Sums {
+    g1: Lists<g1::Config>,
+    g2: Lists<g2::Config>,
+}
+
+impl Sums {
+    fn hide(
+        &mut self,
+        rng: &mut TranscriptRng,
+        keys: &HolderKeys,
+        key: &HidingKey,
+        ready: &Ready,
+        masks: &[Fr; SLOTS],
+    ) -> Hiding {
+        debug_assert!(key.hidden.len() == ready.relation.hidden_inputs());
+        let (r1, r1_inverse) = loop {
+            let r1 = Fr::rand(rng);
+            if let Some(inverse) = r1.inverse() {
+                break (Zeroizing::new(r1), Zeroizing::new(inverse));
+            }
+        };
+        let r2 = Zeroizing::new(Fr::rand(rng));
+        let (z, z_mask) = (Fr::rand(rng), Fr::rand(rng));
+        let Self { g1, g2 } = self;
+        // A'
+        ready.a.push_multiple(g1, &r1_inverse);
+        g1.close();
+        // C''
+        ready.a.push_multiple(g1, &r2);
+        g1.push(ready.c);
+        keys.generator.push_multiple(g1, &-z);
+        g1.close();
+        // V
+        g1.push(ready.hidden);
+        key.delta_g1.push_multiple(g1, &z);
+        g1.close();
+        // T
+        for (base, slot) in key.hidden.iter().zip(&ready.slots) {
+            if let Some(mask) = slot.and_then(|slot| masks.get(slot)) {
+                base.push_multiple(g1, mask);
+            }
+        }
+        key.delta_g1.push_multiple(g1, &z_mask);
+        g1.close();
+        // B'
+        ready.b.push_multiple(g2, &r1);
+        key.delta_g2.push_multiple(g2, &Zeroizing::new(*r1 * *r2));
+        g2.close();
+        Hiding { z, z_mask }
+    }
+
+    fn commit(
+        &mut self,
+        rng: &mut TranscriptRng,
+        keys: &HolderKeys,
+        value: &Fr,
+        mask: &Fr,
+    ) -> Commitment {
+        let (blinding, blinding_mask) = (Fr::rand(rng), Fr::rand(rng));
+        for (value, blinding) in [(value, &blinding), (mask, &blinding_mask)] {
+            keys.disclosure_value.push_multiple(&mut self.g1, value);
+            keys.disclosure_blinding
+                .push_multiple(&mut self.g1, blinding);
+            self.g1.close();
+        }
+        Commitment {
+            blinding,
+            blinding_mask,
+        }
     }
 }
 
