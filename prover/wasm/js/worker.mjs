@@ -10,7 +10,8 @@ const read = async (name) => {
 
 let outcome;
 try {
-  const host = /Chrome\/(\S+)/.exec(navigator.userAgent)?.[0].replace('/', ' ') ?? 'a browser';
+  const version = /Chrome\/(\d+)/.exec(navigator.userAgent);
+  const host = version === null ? 'a browser' : `Chromium ${version[1]}`;
   const repeat = await (await fetch('/repeat')).json();
   outcome = await run(host, new URL('bauta_prover_wasm_bg.wasm', import.meta.url), read, repeat);
 } catch (error) {

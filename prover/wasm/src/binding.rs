@@ -91,8 +91,8 @@ pub struct ShowingKeys(Rc<holder::ShowingKeys>);
 
 #[wasm_bindgen]
 impl ShowingKeys {
-    /// From the three `verifying-key.bin`. With tables each show takes half the time; they are worth their making from the
-    /// second show on.
+    /// From the three `verifying-key.bin`. With tables a show takes a quarter of the time or less; making them takes as long
+    /// as some ten shows without.
     #[wasm_bindgen(constructor)]
     pub fn new(
         possession: &[u8],
