@@ -452,6 +452,48 @@ mod tests {
         }
     }
 
+    /// Each field element, written as the modulus; each count and kind, with another meaning.
+    #[test]
+    fn a_second_encoding_is_refused() {
+        let (issued, _) = issue();
+        let bytes = issued.encode();
+        let with = |at: usize, new: &[u8]| {
+            let mut bad = bytes.clone();
+            bad[at..at + new.len()].copy_from_slice(new);
+            IssuedCredential::decode(&bad).err()
+        };
+        let mut modulus = [0; 32];
+        modulus.copy_from_slice(&field::to_bytes(&-Fr::from(1u64)));
+        modulus[0] += 1;
+        let (rule, commitment) = (33, bytes.len() - 96);
+        for at in [rule, commitment] {
+            let refused = Some(CredentialError::Malformed("field element"));
+            assert_eq!(with(at, &modulus), refused);
+            assert_eq!(with(at, &[0xff; 32]), refused);
+        }
+        let signature = Some(CredentialError::Malformed("signature"));
+        assert_eq!(with(bytes.len() - 32, &modulus), signature, "S");
+        assert_eq!(with(bytes.len() - 64, &[0xff; 32]), signature, "R8");
+        assert_eq!(
+            with(1, &[0xff; 32]),
+            Some(CredentialError::Malformed("issuer key"))
+        );
+        // The first attribute is a text of six bytes.
+        let kind = 1 + 32 + 32 + 24;
+        assert_eq!(
+            with(kind, &[0]),
+            Some(CredentialError::Malformed("unknown kind of attribute"))
+        );
+        assert_eq!(
+            with(kind + 1, &(MAX_TEXT as u16 + 1).to_be_bytes()),
+            Some(CredentialError::Malformed("text too long"))
+        );
+        assert_eq!(
+            with(kind + 3, &[0xff]),
+            Some(CredentialError::Malformed("text is not UTF-8"))
+        );
+    }
+
     #[test]
     fn bytes_that_are_cut_or_followed_are_refused() {
         let (issued, holder) = issue();
