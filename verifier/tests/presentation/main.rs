@@ -13,4 +13,5 @@ mod good;
 mod layout;
 mod mutants;
 mod plain;
+mod shows;
 mod vectors;
