@@ -246,7 +246,7 @@ fn check_policy(policy: &Policy) {
 }
 
 fn arbitrary_policy(input: &mut Unstructured<'_>) -> PolicyBody {
-    let scope = (byte(input) % 3 > 0).then(|| Scope {
+    let scope = (!byte(input).is_multiple_of(3)).then(|| Scope {
         name: name(input),
         period_seconds: number(input),
         bound: byte(input).into(),
