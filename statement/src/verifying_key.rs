@@ -26,6 +26,9 @@ pub struct VerifyingKey {
     pub l: Vec<G1Affine>,
 }
 
+/// Bytes of α₁, β₂, δ₁ and δ₂.
+const FIXED_BYTES: usize = 2 * (G1_BYTES + G2_BYTES);
+
 /// Why bytes are not a verifying key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyDecodeError {
@@ -86,7 +89,7 @@ pub enum UnsafeKey {
 impl VerifyingKey {
     /// The encoding: α₁ ‖ β₂ ‖ δ₁ ‖ δ₂ ‖ number of L as 16 bits big-endian ‖ L₀ ‖ L₁ ‖ …, points compressed.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(2 * (G1_BYTES + G2_BYTES) + 2 + self.l.len() * G1_BYTES);
+        let mut out = Vec::with_capacity(FIXED_BYTES + 2 + self.l.len() * G1_BYTES);
         out.extend(g1_to_bytes(&self.alpha_g1));
         out.extend(g2_to_bytes(&self.beta_g2));
         out.extend(g1_to_bytes(&self.delta_g1));
@@ -105,23 +108,26 @@ impl VerifyingKey {
     /// Reads [`Self::encode`]'s bytes: exact length, every point in its one encoding, in the subgroup, not infinity.
     /// Call [`Self::validate`] before use.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyDecodeError> {
+        // The length first: no point is read, and nothing set aside, for a count that is not there.
+        let (head, points) = bytes
+            .split_at_checked(FIXED_BYTES)
+            .ok_or(KeyDecodeError::Length)?;
+        let (count, points) = points
+            .split_first_chunk::<2>()
+            .ok_or(KeyDecodeError::Length)?;
+        let count = usize::from(u16::from_be_bytes(*count));
+        if count == 0 || points.len() != count * G1_BYTES {
+            return Err(KeyDecodeError::Length);
+        }
         let mut reader = PointReader {
-            rest: bytes,
+            rest: head,
             index: 0,
         };
         let alpha_g1 = reader.g1()?;
         let beta_g2 = reader.g2()?;
         let delta_g1 = reader.g1()?;
         let delta_g2 = reader.g2()?;
-        let (count, rest) = reader
-            .rest
-            .split_first_chunk::<2>()
-            .ok_or(KeyDecodeError::Length)?;
-        let count = usize::from(u16::from_be_bytes(*count));
-        if count == 0 || rest.len() != count * G1_BYTES {
-            return Err(KeyDecodeError::Length);
-        }
-        reader.rest = rest;
+        reader.rest = points;
         let l = (0..count).map(|_| reader.g1()).collect::<Result<_, _>>()?;
         Ok(Self {
             alpha_g1,
