@@ -2,7 +2,7 @@
 //! point, but another point in its place is.
 
 use arbitrary::Unstructured;
-use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_bn254::{Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use bauta_statement::field;
 use bauta_statement::group::{g1_to_bytes, g2_to_bytes};
@@ -116,6 +116,15 @@ pub(crate) fn fields(object: &mut Vec<u8>, layout: &[Field], input: &mut Unstruc
                 if let (Kind::Scalar, Ok(value)) = (kind, field::from_bytes(&scalar)) {
                     let new = field::to_bytes(&(value + Fr::from(byte(input))));
                     object[here].copy_from_slice(&new);
+                }
+            }
+            // A point of the twist outside the group of prime order, as almost all of it is.
+            5 if kind == Kind::G2 => {
+                let first = u64::from(byte(input));
+                let point = (first..first + 64)
+                    .find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::from(x), false));
+                if let Some(point) = point {
+                    object[here].copy_from_slice(&g2_to_bytes(&point));
                 }
             }
             // Zero, the point at infinity and their aliases.

@@ -65,7 +65,10 @@ targets! {
     );
     statement::text("statement/src/file/text.rs::parse_time", "statement/src/file/text.rs::parse_hex");
     statement::verifying_key("statement/src/verifying_key.rs::VerifyingKey::decode");
-    statement::presentation("statement/src/presentation.rs::Presentation::decode");
+    statement::presentation(
+        "statement/src/presentation.rs::Presentation::decode",
+        "statement/src/presentation.rs::Presentation::decode_for_verifier"
+    );
     statement::openings("statement/src/presentation.rs::Opening::decode_list");
     statement::credential(
         "statement/src/credential.rs::IssuedCredential::decode", "statement/src/credential.rs::NativeCredential::decode"

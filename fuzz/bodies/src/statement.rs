@@ -14,10 +14,12 @@ use bauta_statement::eddsa;
 use bauta_statement::entry::{Body, Entry, MAX_ENTRY_BYTES};
 use bauta_statement::file::text as written;
 use bauta_statement::group::{
-    g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_in_subgroup, g2_to_bytes,
+    PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_in_subgroup, g2_to_bytes,
 };
 use bauta_statement::note::{CosignatureKey, MAX_NOTE_BYTES, NoteKey, NoteSigner, SignedNote};
-use bauta_statement::presentation::{MAX_DISCLOSURES, MAX_TEXT, Opening, Presentation};
+use bauta_statement::presentation::{
+    DecodeError, MAX_DISCLOSURES, MAX_TEXT, Opening, Presentation,
+};
 use bauta_statement::relation::Relation;
 use bauta_statement::vector::{AttributeValue, Format, Serial};
 use bauta_statement::verifying_key::VerifyingKey;
@@ -207,7 +209,20 @@ pub(crate) fn presentation(data: &[u8]) {
         edit::fields(&mut object, &LAYOUT, &mut Unstructured::new(rest));
         object
     };
-    if let Ok(presentation) = Presentation::decode(&edited) {
+    let strict = Presentation::decode(&edited);
+    match (&strict, Presentation::decode_for_verifier(&edited)) {
+        (Ok(strict), lenient) => assert_eq!(Some(strict), lenient.as_ref().ok()),
+        // The one test that the verifier makes by itself.
+        (Err(refused), Ok(_)) => assert!(matches!(
+            refused,
+            DecodeError::Point {
+                source: PointError::NotInSubgroup,
+                ..
+            }
+        )),
+        (Err(_), Err(_)) => {}
+    }
+    if let Ok(presentation) = strict {
         assert_eq!(presentation.encode(), edited);
         assert!(presentation.disclosures.len() <= MAX_DISCLOSURES);
         assert_eq!(
