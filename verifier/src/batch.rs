@@ -25,7 +25,7 @@ use bauta_statement::relation::NullifierPublic;
 use crate::keys::{Keys, RelationKey};
 use crate::pairing::{Lines, Outside, miller_loop};
 use crate::presentation::{Examined, Item, Refusal, VerifiedClaim};
-use crate::sums::{Halves, Term, Weight, Weights, sum};
+use crate::sums::{Halves, Term, Weight, Weights, sums};
 
 /// Verifies many presentations together; the answers are in the order of the items. What is malformed for its policy is
 /// named at once; if the joint equation fails, halves are tried until the bad items are found.
@@ -215,7 +215,7 @@ struct Equation<'a> {
     remainder: Weight,
     proofs_left: usize,
     /// wA', and the B' it is paired with.
-    a: Vec<G1Projective>,
+    a: Vec<Term>,
     b: Vec<G2Affine>,
     possession: Vec<RelationSum<'a>>,
     policy: RelationSum<'a>,
@@ -347,10 +347,10 @@ impl<'a> Equation<'a> {
     fn proof(&mut self, proof: &HiddenProof, challenge: Fr) -> ProofWeights {
         let pairing = self.pairing_weight();
         let schnorr = self.weights.next();
-        self.a.push(sum(&[Term {
+        self.a.push(Term {
             point: proof.a,
             k: pairing.halves(),
-        }]));
+        });
         self.b.push(proof.b);
         self.terms.push(Term {
             point: proof.v,
@@ -367,7 +367,7 @@ impl<'a> Equation<'a> {
     }
 
     /// The pairs whose product of pairings must be e(α,β): those with a presentation's point, and those with a key's.
-    fn pairs(self) -> (VariablePairs, FixedPairs<'a>) {
+    fn pairs(mut self) -> (VariablePairs, FixedPairs<'a>) {
         let keys = self.keys;
         let mut fixed = Lists::with_capacity(32 * keys.disclosure_value.points_per_multiple());
         keys.disclosure_value
@@ -383,13 +383,22 @@ impl<'a> Equation<'a> {
             relation.list_fixed(&mut fixed);
         }
         fixed.close();
-        let with_generator = fixed
-            .sums()
-            .iter()
-            .fold(sum(&self.terms), |sum, fixed| sum + fixed);
-        let mut points = self.a;
-        points.push(-with_generator);
-        points.extend(relations.iter().map(|relation| -sum(&relation.c)));
+        self.terms
+            .extend(fixed.sums().into_iter().map(|point| Term {
+                point,
+                k: Weight::ONE.halves(),
+            }));
+        let groups: Vec<&[Term]> = self
+            .a
+            .chunks(1)
+            .chain([self.terms.as_slice()])
+            .chain(relations.iter().map(|relation| relation.c.as_slice()))
+            .collect();
+        let mut points = sums(&groups);
+        // Those with a key's point are on the other side of the equation.
+        for point in points.iter_mut().skip(self.b.len()) {
+            *point = -*point;
+        }
         let points: Vec<G1Affine> = G1Projective::normalize_batch(&points);
         let (variable, fixed) = points.split_at(self.b.len());
         let pairs = variable.iter().copied().zip(self.b).collect();

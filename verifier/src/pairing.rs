@@ -357,6 +357,10 @@ fn power_of_minus_x(f: &Fq12) -> Fq12 {
 }
 
 /// Width-4 non-adjacent digits of x, lowest first.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which has no iterators there"
+)]
 const X_DIGITS: [i8; 64] = {
     let mut digits = [0; 64];
     let mut rest = Config::X[0];

@@ -5,9 +5,10 @@
 use ark_bn254::g1::Config as G1Config;
 use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::scalar_mul::glv::GLVConfig;
-use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, PrimeField, Zero};
 use sha2::{Digest as _, Sha256};
+
+use bauta_statement::additions::Lists;
 
 /// One half: sign and magnitude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,59 +132,81 @@ pub(crate) struct Term {
     pub(crate) k: Halves,
 }
 
-/// Odd multiples 1, 3, 5, 7 of a point: signed digits of four bits.
-const ODD_MULTIPLES: usize = 4;
-
-/// Σ kᵢPᵢ, by signed windows with shared doublings (Straus).
-pub(crate) fn sum(terms: &[Term]) -> G1Projective {
-    let mut multiples = Vec::with_capacity(terms.len() * ODD_MULTIPLES);
-    for term in terms {
-        let mut multiple = term.point.into_group();
-        let double = multiple.double();
-        for _ in 0..ODD_MULTIPLES {
-            multiples.push(multiple);
-            multiple += double;
-        }
-    }
-    let multiples = G1Projective::normalize_batch(&multiples);
-    let mirrored: Vec<_> = multiples
+/// Σ kᵢPᵢ of each group, by signed windows with shared doublings (Straus): odd multiples of each point, and for each group and
+/// place of the digits a list of the multiples to add there. All groups share the inversions.
+pub(crate) fn sums(groups: &[&[Term]]) -> Vec<G1Projective> {
+    let points: Vec<_> = groups
         .iter()
-        .map(G1Config::endomorphism_affine)
+        .flat_map(|terms| terms.iter().map(|term| term.point))
         .collect();
-    let rows = multiples
-        .chunks_exact(ODD_MULTIPLES)
-        .zip(mirrored.chunks_exact(ODD_MULTIPLES));
-    let digits: Vec<_> = terms
-        .iter()
-        .zip(rows)
-        .flat_map(|(term, (plain, mirrored))| {
-            let Halves([a, b]) = term.k;
-            [(signed_digits(a), plain), (signed_digits(b), mirrored)]
-        })
-        .collect();
-    let longest = digits
-        .iter()
-        .map(|(digits, _)| digits.len())
-        .max()
-        .unwrap_or(0);
-    let mut total = G1Projective::zero();
-    for position in (0..longest).rev() {
-        total.double_in_place();
-        for (digits, row) in &digits {
-            let digit = digits.get(position).copied().unwrap_or(0);
-            if let Some(multiple) = row
-                .get(usize::from(digit.unsigned_abs()) / 2)
-                .filter(|_| digit != 0)
-            {
-                if digit > 0 {
-                    total += multiple;
-                } else {
-                    total -= multiple;
+    let multiples = odd_multiples(points);
+    let mut multiples = multiples.iter();
+    let mut places = Lists::<G1Config>::with_capacity(multiples.len() * 48);
+    let mut lengths = Vec::with_capacity(groups.len());
+    for terms in groups {
+        let digits: Vec<_> = terms
+            .iter()
+            .zip(&mut multiples)
+            .flat_map(|(term, plain)| {
+                let Halves([a, b]) = term.k;
+                let mirrored = plain.map(|point| G1Config::endomorphism_affine(&point));
+                [(signed_digits(a), *plain), (signed_digits(b), mirrored)]
+            })
+            .collect();
+        let longest = digits
+            .iter()
+            .map(|(digits, _)| digits.len())
+            .max()
+            .unwrap_or(0);
+        for place in 0..longest {
+            for (digits, row) in &digits {
+                let digit = digits.get(place).copied().unwrap_or(0);
+                if let Some(multiple) = row
+                    .get(usize::from(digit.unsigned_abs()) / 2)
+                    .filter(|_| digit != 0)
+                {
+                    places.push(if digit > 0 { *multiple } else { -*multiple });
                 }
             }
+            places.close();
         }
+        lengths.push(longest);
     }
-    total
+    let places = places.sums();
+    let mut places = places.iter();
+    lengths
+        .into_iter()
+        .map(|length| {
+            let group: Vec<_> = places.by_ref().take(length).collect();
+            group
+                .into_iter()
+                .rev()
+                .fold(G1Projective::zero(), |total, sum| total.double() + sum)
+        })
+        .collect()
+}
+
+/// P, 3P, 5P, 7P of each point: what signed digits of four bits ask for.
+fn odd_multiples(points: Vec<G1Affine>) -> Vec<[G1Affine; 4]> {
+    let add = |a: &[G1Affine], b: &[G1Affine]| {
+        let mut pairs = Lists::<G1Config>::with_capacity(2 * a.len());
+        for (a, b) in a.iter().zip(b) {
+            pairs.push(*a);
+            pairs.push(*b);
+            pairs.close();
+        }
+        pairs.sums()
+    };
+    let double = add(&points, &points);
+    let three = add(&points, &double);
+    let five = add(&three, &double);
+    let seven = add(&five, &double);
+    points
+        .into_iter()
+        .zip(three)
+        .zip(five.into_iter().zip(seven))
+        .map(|((one, three), (five, seven))| [one, three, five, seven])
+        .collect()
 }
 
 /// Non-adjacent digits of width four: each 0 or odd in −7..=7, at most one of four in a row not 0; lowest first.
@@ -209,6 +232,7 @@ fn signed_digits(half: Half) -> Vec<i8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ark_ec::{AffineRepr, CurveGroup};
     use ark_ff::{Field, UniformRand};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -226,6 +250,7 @@ mod tests {
         ];
         scalars.extend((0..40).map(|_| Fr::rand(&mut rng)));
         let mut terms = Vec::new();
+        let mut products = Vec::new();
         let mut expected = G1Projective::zero();
         for k in &scalars {
             let point = G1Projective::rand(&mut rng).into_affine();
@@ -233,7 +258,9 @@ mod tests {
                 point,
                 k: Halves::of(k),
             };
-            assert_eq!(sum(&[term]), point.into_group() * k);
+            let product = point.into_group() * k;
+            assert_eq!(sums(&[&[term]]), [product]);
+            products.push(product);
             terms.push(term);
             expected += point.into_group() * k;
         }
@@ -252,8 +279,19 @@ mod tests {
                 expected += point.into_group() * weight.scalar();
             }
         }
-        assert_eq!(sum(&terms), expected);
-        assert_eq!(sum(&[]), G1Projective::zero());
+        let twice: Vec<_> = terms.iter().chain(&terms).copied().collect();
+        let zero = G1Projective::zero();
+        let groups = [&terms[..], &[], &terms[..1], &twice, &terms[3..4], &[]];
+        let expected = [
+            expected,
+            zero,
+            products[0],
+            expected.double(),
+            products[3],
+            zero,
+        ];
+        assert_eq!(sums(&groups), expected);
+        assert!(sums(&[]).is_empty());
     }
 
     #[test]
