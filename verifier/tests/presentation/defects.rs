@@ -330,6 +330,8 @@ fn presentations() -> Vec<Defect> {
         "bad_v_altered", SCOPED, "unproven", "another V", |v| shown(v, |p| p.policy.v = g1(2.into()));
         "bad_t_altered", SCOPED, "unproven", "another T", |v| shown(v, |p| p.possession.t = g1(2.into()));
         "bad_z_response_altered", SCOPED, "unproven", "s_z + 1", |v| shown(v, |p| p.policy.z_response += Fr::from(1u64));
+        "bad_nullifier_z_response_altered", SCOPED, "unproven", "s_z + 1 in the nullifier's proof: equation (2) fails there alone",
+            |v| shown(v, |p| p.nullifier.as_mut().unwrap().proof.z_response += Fr::from(1u64));
         "bad_response_altered", SCOPED, "unproven", "s₈ + 1, of a slot that only possession reads",
             |v| shown(v, |p| p.responses[8] += Fr::from(1u64));
         "bad_secret_response_altered", SCOPED, "unproven", "s₁ + 1", |v| shown(v, |p| p.responses[1] += Fr::from(1u64));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective};
-use ark_ec::CurveGroup;
+use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::UniformRand;
 use ark_groth16::ProvingKey;
 use bauta_circuits::Circuit;
@@ -19,6 +19,7 @@ use bauta_prover::show::{Holding, Prepared, SlotMap};
 use bauta_statement::credential::{HolderSecret, IssuedCredential, NativeCredential};
 use bauta_statement::eddsa::SigningKey;
 use bauta_statement::field;
+use bauta_statement::group::Pedersen;
 use bauta_statement::policy::{EpochRoots, Literal, Policy, Test};
 use bauta_statement::presentation::{Opening, Presentation, Statement};
 use bauta_statement::relation::nullifier;
@@ -28,7 +29,7 @@ use bauta_statement::vector::{AttributeValue, Format, ORIGIN};
 use bauta_statement::verifying_key::VerifyingKey;
 use serde_json::{Value, json};
 
-use crate::format::{ContextBytes, EpochData, Expected, KeyBytes, Vector, hex};
+use crate::format::{ContextBytes, EpochData, Expected, KeyBytes, Vector, hex, unhex};
 use crate::testing::{Draft, Proof, masks, rng};
 
 /// Inside an epoch of an hour.
@@ -50,6 +51,100 @@ pub(crate) struct Maker {
     keys: [VerifyingKey; 3],
     credential: NativeCredential,
     possession: RelationProof,
+}
+
+/// A presentation made wrong, by someone who knows the witness.
+pub(crate) struct Cheat {
+    pub(crate) name: &'static str,
+    description: &'static str,
+    /// The equations of the specification's section 9 that fail, each with the proof's or the disclosure's place.
+    pub(crate) fails: &'static [(u8, usize)],
+    before: fn(&mut Vector),
+    draft: fn(&mut Draft),
+}
+
+/// What the holder of a credential from Arsenale pretends.
+const LIE: &str = "Rialto";
+
+/// The challenge is the right one in all of these: only the equations named are in the way.
+pub(crate) fn cheats() -> Vec<Cheat> {
+    fn lie() -> Fr {
+        AttributeValue::Text(LIE.into()).to_field()
+    }
+    fn commit_to_lie(draft: &mut Draft) {
+        let blinding = draft.blindings[0].blinding;
+        draft.presentation.disclosures[0].commitment = Pedersen::get().commit(&lie(), &blinding);
+    }
+    vec![
+        Cheat {
+            name: "bad_groth16_possession",
+            description: "C'' + G₁ in the possession proof, under the challenge: equation (1) alone fails.",
+            fails: &[(1, 0)],
+            before: |_| (),
+            draft: |d| {
+                let c = &mut d.presentation.possession.c;
+                *c = (*c + G1Affine::generator()).into_affine();
+            },
+        },
+        Cheat {
+            name: "bad_groth16_policy",
+            description: "2A' in the policy proof, under the challenge: equation (1) alone fails.",
+            fails: &[(1, 1)],
+            before: |_| (),
+            draft: |d| {
+                let a = &mut d.presentation.policy.a;
+                *a = (*a + *a).into_affine();
+            },
+        },
+        Cheat {
+            name: "bad_groth16_nullifier",
+            description: "another nullifier, under the challenge: equation (1) of the nullifier relation alone fails.",
+            fails: &[(1, 2)],
+            before: |_| (),
+            draft: |d| d.presentation.nullifier.as_mut().unwrap().nullifier += Fr::from(1u64),
+        },
+        Cheat {
+            name: "bad_groth16_next_epoch",
+            description: "shown for the next epoch with this epoch's policy proof: equation (1) alone fails.",
+            fails: &[(1, 1)],
+            before: |v| {
+                v.epoch.start += 3_600;
+                v.epoch.end += 3_600;
+            },
+            draft: |_| (),
+        },
+        Cheat {
+            name: "bad_groth16_revoked",
+            description: "shown after the holder's handle was revoked, with the old policy proof: equation (1) alone fails.",
+            fails: &[(1, 1)],
+            before: |v| v.epoch.revoked.push(5_000),
+            draft: |_| (),
+        },
+        Cheat {
+            name: "bad_false_disclosure",
+            description: "a false text is disclosed, and answered for as if slot 5 held it: (2) fails, (1) and (3) hold.",
+            fails: &[(2, 0), (2, 1)],
+            before: |_| (),
+            draft: |d| {
+                commit_to_lie(d);
+                d.vector[5] = lie();
+            },
+        },
+        Cheat {
+            name: "bad_false_commitment",
+            description: "the commitment holds a false text, and slot 5 is answered for truly: (3) alone fails.",
+            fails: &[(3, 0)],
+            before: |_| (),
+            draft: commit_to_lie,
+        },
+        Cheat {
+            name: "bad_other_secret",
+            description: "the response for x₁ is of another secret: (2) of possession and nullifier fail.",
+            fails: &[(2, 0), (2, 2)],
+            before: |_| (),
+            draft: |d| d.vector[1] += Fr::from(1u64),
+        },
+    ]
 }
 
 /// What differs from one good vector to the next.
@@ -113,10 +208,14 @@ impl Maker {
 
     /// All good vectors, by name, and the forgery under a key with γ = δ.
     pub(crate) fn make(&self) -> BTreeMap<String, Vector> {
-        let mut vectors: BTreeMap<String, Vector> = stories()
-            .into_iter()
-            .map(|story| (format!("good_{}", story.name), self.tell(&story)))
-            .collect();
+        let mut vectors = BTreeMap::new();
+        for (index, story) in stories().iter().enumerate() {
+            let (vector, proofs) = self.tell(story);
+            if index == 0 {
+                vectors.extend(self.cheat(&vector, &proofs));
+            }
+            vectors.insert(format!("good_{}", story.name), vector);
+        }
         vectors.insert("bad_key_gamma_is_delta".into(), self.forge());
         vectors
     }
@@ -142,7 +241,7 @@ impl Maker {
         }
     }
 
-    fn tell(&self, story: &Story) -> Vector {
+    fn tell(&self, story: &Story) -> (Vector, Vec<Proof>) {
         let mut rng = rng(100 + u64::from(story.counter) + story.name.len() as u64);
         let policy: Policy = serde_json::from_value(story.policy.clone()).unwrap();
         let vector = self.credential.vector();
@@ -223,7 +322,63 @@ impl Maker {
         .unwrap()
         .show(&mut rng, &holder_keys, &context.to_context())
         .unwrap();
-        self.vector(story, &origins, context, &presentation, &openings)
+        let proofs = [Some(&self.possession), Some(&policy_proof), used.as_ref()];
+        let proofs = proofs.into_iter().flatten().map(|proof| Proof {
+            a: proof.a,
+            b: proof.b,
+            c: proof.c,
+        });
+        (
+            self.vector(story, &origins, context, &presentation, &openings),
+            proofs.collect(),
+        )
+    }
+
+    /// Presentations whose maker knows the witness and cheats before the challenge is drawn, so that some equations hold and
+    /// others do not.
+    fn cheat(&self, good: &Vector, proofs: &[Proof]) -> BTreeMap<String, Vector> {
+        cheats()
+            .into_iter()
+            .map(|cheat| {
+                let mut rng = rng(300);
+                let mut vector = good.clone();
+                (cheat.before)(&mut vector);
+                let prepared = vector.prepare().unwrap();
+                let statement = prepared
+                    .verifier
+                    .statement(Format::Native, prepared.usage)
+                    .unwrap();
+                let shown = Presentation::decode(&unhex(&good.presentation)).unwrap();
+                let mask = masks(&mut rng);
+                let mut draft = Draft::new(
+                    &self.keys.iter().collect::<Vec<_>>(),
+                    &statement,
+                    &self.credential.vector().0,
+                    proofs,
+                    shown.nullifier().copied(),
+                    mask,
+                    &mut rng,
+                );
+                (cheat.draft)(&mut draft);
+                let presentation = draft.show(&statement, &prepared.context);
+                let mut openings = Opening::decode_list(&unhex(&good.openings)).unwrap();
+                openings[0].blinding = draft.blindings[0].blinding;
+                if draft.vector[5] != self.credential.vector().0[5] {
+                    openings[0].value = AttributeValue::Text(LIE.into());
+                }
+                vector.description = cheat.description.into();
+                vector.presentation = hex(&presentation.encode());
+                vector.openings = hex(&Opening::encode_list(&openings));
+                vector.expected = Expected {
+                    valid: false,
+                    reason: Some("unproven".into()),
+                    nullifier: None,
+                    disclosed: Vec::new(),
+                };
+                vector.computed = None;
+                (cheat.name.into(), vector)
+            })
+            .collect()
     }
 
     fn vector(

@@ -68,7 +68,7 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    fn new(name: &str, vector: &Vector) -> Self {
+    pub(crate) fn new(name: &str, vector: &Vector) -> Self {
         let bytes = unhex(&vector.presentation);
         let presentation = Presentation::decode(&bytes).unwrap();
         let possession = vector.keys.possession.values().next().unwrap();
