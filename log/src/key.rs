@@ -337,7 +337,7 @@ mod tests {
         assert!(!format!("{log:?}").contains(log.to_secret_string().rsplit('+').next().unwrap()));
     }
 
-    /// Found by the fuzz target `note_keys`.
+    /// The fuzz target `note_keys` demands it.
     #[test]
     fn a_key_has_one_form() {
         // y = 3 and y = p + 3 are of one point.

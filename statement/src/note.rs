@@ -467,7 +467,7 @@ mod tests {
         assert_eq!(NoteKey::parse(&renamed), Err(KeyError::Id));
     }
 
-    /// Found by the fuzz target `note_keys`.
+    /// The fuzz target `note_keys` demands it.
     #[test]
     fn a_key_has_one_form() {
         // y = 3 and y = p + 3 are of one point.
