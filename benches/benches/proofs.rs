@@ -28,6 +28,8 @@ use bauta_verifier::presentation::{Item, verify_bytes};
 use common::{context, rng, story};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
+/// Each relation, and "prepare": the two that every policy needs, possession and policy. On one thread; on all cores with the
+/// feature `parallel`.
 fn proving(c: &mut Criterion) {
     let story = story();
     let mut rng = rng(1);
@@ -39,6 +41,13 @@ fn proving(c: &mut Criterion) {
     });
     group.bench_function("policy", |b| {
         b.iter(|| prove(&story.policy_prover, &story.policy_witness, &mut rng).unwrap())
+    });
+    group.bench_function("prepare: possession-native and policy", |b| {
+        b.iter(|| {
+            let possession = prove(&story.native, &native, &mut rng).unwrap();
+            let policy = prove(&story.policy_prover, &story.policy_witness, &mut rng).unwrap();
+            (possession, policy)
+        })
     });
     group.bench_function("nullifier", |b| {
         b.iter(|| prove(&story.nullifier, &story.use_witness, &mut rng).unwrap())
@@ -127,7 +136,7 @@ fn verifying(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("verify");
     group.bench_function("decode", |b| {
-        b.iter(|| Presentation::decode(black_box(&shown[0])).unwrap())
+        b.iter(|| Presentation::decode_for_verifier(black_box(&shown[0])).unwrap())
     });
     group.bench_function("one, three proofs", |b| {
         b.iter(|| {
@@ -149,7 +158,7 @@ fn verifying(c: &mut Criterion) {
         b.iter(|| {
             let presentations: Vec<_> = shown
                 .iter()
-                .map(|bytes| Presentation::decode(black_box(bytes)).unwrap())
+                .map(|bytes| Presentation::decode_for_verifier(black_box(bytes)).unwrap())
                 .collect();
             let items: Vec<_> = presentations
                 .iter()
