@@ -21,8 +21,8 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 const KIB: usize = 1024;
 /// What the bases of the keys may take, whatever the batch.
 const FIXED: usize = 512 * KIB;
-/// What each presentation of a batch may take besides.
-const EACH: usize = 32 * KIB;
+/// What each presentation of a batch may take besides: the points of its sums lie side by side, to share inversions.
+const EACH: usize = 128 * KIB;
 
 /// The most that was allocated at once while this ran, beyond what was before.
 fn peak<T>(run: impl FnOnce() -> T) -> usize {
