@@ -446,7 +446,17 @@ impl Actor {
                 }));
             }
             Event::GenerationWaits { missing, .. } => {
-                self.generated(&Err(GenerationError::Waits(missing)))
+                // One that is there only lags behind the log, and is asked again; whoever asked is told after its patience.
+                let away: Vec<String> = missing
+                    .iter()
+                    .filter(|name| !self.current.contains_key(*name))
+                    .cloned()
+                    .collect();
+                if away.is_empty() {
+                    info!(signers = missing.join(", "), "key generation waits");
+                } else {
+                    self.generated(&Err(GenerationError::Waits(away)));
+                }
             }
             Event::GenerationFailed {
                 node, code, reason, ..
