@@ -295,14 +295,7 @@ impl Holder {
             );
             prove(&self.nullifier, &witness, &mut OsRng).unwrap()
         });
-        let slots = SlotMap {
-            operands: policy.slot_map(),
-            disclosed: policy
-                .disclose
-                .iter()
-                .map(|one| usize::from(one.slot))
-                .collect(),
-        };
+        let slots = SlotMap::from(policy);
         let holding = Holding::from(&self.credential);
         let prepared = Prepared::new(
             &self.keys,

@@ -5,9 +5,10 @@ use bauta_circuits::policy::PolicyWitness;
 use bauta_circuits::possession::native::NativeWitness;
 use bauta_statement::credential::NativeCredential;
 use bauta_statement::field::{Fr, low_u64};
+use bauta_statement::policy::{Policy, Test};
 use bauta_statement::presentation::policy_slots;
 use bauta_statement::relation::{MEMBER_PREDICATES, Mode, PolicyPublic};
-use bauta_statement::tree::{QuaternaryTree, RevocationTree};
+use bauta_statement::tree::{QuaternaryTree, RevocationTree, VALUE_SET_DEPTH};
 use bauta_statement::vector::{AttributeVector, HANDLE, NOT_AFTER, NOT_BEFORE, ORIGIN};
 
 /// Why there is no witness for the policy relation.
@@ -38,6 +39,37 @@ pub fn native_witness(credential: &NativeCredential) -> NativeWitness {
         blinding: credential.holder().blinding,
         schema_rule: issued.rule,
     }
+}
+
+/// [`policy_witness`] for a policy in words: slots and value sets are the policy's.
+///
+/// # Errors
+/// [`PrepareError`].
+pub fn satisfies(
+    vector: &AttributeVector,
+    policy: &Policy,
+    public: &PolicyPublic,
+    issuers: &QuaternaryTree,
+    revoked: &RevocationTree,
+) -> Result<PolicyWitness, PrepareError> {
+    let sets = policy
+        .places()
+        .map(|place| match place.map(|predicate| &predicate.test) {
+            Some(Test::OneOf(values)) => {
+                let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
+                QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
+            }
+            _ => None,
+        });
+    let [first, second, ..] = &sets;
+    policy_witness(
+        vector,
+        &policy.slot_map(),
+        public,
+        issuers,
+        revoked,
+        [first.as_ref(), second.as_ref()],
+    )
 }
 
 /// The witness that a vector satisfies a policy: its places in the issuer set, the revocation tree and the value sets of

@@ -13,6 +13,7 @@ use bauta_statement::context::Context;
 use bauta_statement::credential::NativeCredential;
 use bauta_statement::field;
 use bauta_statement::group::{FixedG1, FixedG2};
+use bauta_statement::policy::Policy;
 use bauta_statement::presentation::{
     Disclosure, HiddenProof, MAX_DISCLOSURES, NULLIFIER_SLOTS, NullifierProof, Opening,
     POSSESSION_SLOTS, Presentation, Statement, Usage, policy_slots,
@@ -93,6 +94,19 @@ pub struct SlotMap {
     pub operands: [Option<usize>; 4],
     /// The slots to disclose, in the policy's order.
     pub disclosed: Vec<usize>,
+}
+
+impl From<&Policy> for SlotMap {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            operands: policy.slot_map(),
+            disclosed: policy
+                .disclose
+                .iter()
+                .map(|one| usize::from(one.slot))
+                .collect(),
+        }
+    }
 }
 
 /// A stored proof with what does not change from show to show.

@@ -556,14 +556,7 @@ impl Run<'_> {
             .iter()
             .find(|one| one.policy == digest && one.epoch == epoch)
             .context(missing)?;
-        let slots = SlotMap {
-            operands: policy.slot_map(),
-            disclosed: policy
-                .disclose
-                .iter()
-                .map(|one| usize::from(one.slot))
-                .collect(),
-        };
+        let slots = SlotMap::from(policy);
         let prepared = Prepared::new(
             &keys,
             Holding::from(&stored.credential),

@@ -10,17 +10,16 @@ use bauta_circuits::policy::{PolicyError, PolicyWitness};
 use bauta_circuits::possession::native::NativeWitness;
 use bauta_log::LogPolicy;
 use bauta_prover::keys::Prover;
-use bauta_prover::prepare::{native_witness, policy_witness};
+use bauta_prover::prepare::{native_witness, satisfies};
 use bauta_prover::prove::{ProveError, prove};
 use bauta_prover::wallet::{Stored, StoredPolicy, StoredUse};
 use bauta_setup::ParameterSet;
 use bauta_statement::field;
 use bauta_statement::file::text::parse_hex;
 use bauta_statement::note::{Digest, sha256};
-use bauta_statement::policy::{Policy, RelationName, Test};
-use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, PolicyPublic, Relation};
+use bauta_statement::policy::{Policy, RelationName};
+use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, Relation};
 use bauta_statement::scope;
-use bauta_statement::tree::{QuaternaryTree, RevocationTree, VALUE_SET_DEPTH};
 use data_encoding::BASE64;
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
@@ -327,7 +326,7 @@ fn make(
         (wish.progress)("proving that the credential satisfies the policy");
         let began = Instant::now();
         let witness = satisfies(
-            &stored,
+            &stored.credential.vector(),
             &checked.policy,
             &checked.public,
             &checked.issuers,
@@ -469,34 +468,6 @@ pub(crate) fn parameter_set(
         folder.display(),
         hex(key)
     )
-}
-
-/// The witness that the wallet's credential satisfies the policy.
-pub(super) fn satisfies(
-    stored: &Stored,
-    policy: &Policy,
-    public: &PolicyPublic,
-    issuers: &QuaternaryTree,
-    revoked: &RevocationTree,
-) -> anyhow::Result<PolicyWitness> {
-    let sets = policy
-        .places()
-        .map(|place| match place.map(|predicate| &predicate.test) {
-            Some(Test::OneOf(values)) => {
-                let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
-                QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
-            }
-            _ => None,
-        });
-    let [first, second, ..] = &sets;
-    Ok(policy_witness(
-        &stored.credential.vector(),
-        &policy.slot_map(),
-        public,
-        issuers,
-        revoked,
-        [first.as_ref(), second.as_ref()],
-    )?)
 }
 
 /// Why the policy is not met, by the attribute's name.

@@ -7,7 +7,7 @@ use bauta_circuits::nullifier::NullifierWitness;
 use bauta_circuits::policy::{PolicyError, PolicyWitness};
 use bauta_circuits::possession::native::NativeWitness;
 use bauta_prover::keys::{HolderKeys, Prover, Tables};
-use bauta_prover::prepare::{native_witness, policy_witness};
+use bauta_prover::prepare::{native_witness, satisfies};
 use bauta_prover::prove::{ProveError, prove};
 use bauta_prover::show::{Holding, Prepared, SlotMap};
 use bauta_prover::wallet::{Stored, StoredPolicy, StoredUse};
@@ -17,11 +17,10 @@ use bauta_statement::context::{Context, key_digest};
 use bauta_statement::csr::PublicKey;
 use bauta_statement::field::{self, Fr};
 use bauta_statement::note::Digest;
-use bauta_statement::policy::{Policy, Scope, Test};
+use bauta_statement::policy::{Policy, Scope};
 use bauta_statement::presentation::Opening;
 use bauta_statement::relation::{NullifierPublic, Relation};
 use bauta_statement::scope;
-use bauta_statement::tree::{QuaternaryTree, VALUE_SET_DEPTH};
 use bauta_statement::vector::{AttributeValue, Format};
 use bauta_statement::verifying_key::VerifyingKey;
 use data_encoding::HEXLOWER;
@@ -166,25 +165,12 @@ impl Holder {
         now: u64,
     ) -> Result<(), Refusal> {
         let prover = given(&keys.policy, Relation::Policy, policy.at(now)?)?;
-        let sets =
-            policy
-                .policy
-                .places()
-                .map(|place| match place.map(|predicate| &predicate.test) {
-                    Some(Test::OneOf(values)) => {
-                        let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
-                        QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
-                    }
-                    _ => None,
-                });
-        let [first, second, ..] = &sets;
-        let witness = policy_witness(
+        let witness = satisfies(
             &self.stored.credential.vector(),
-            &policy.policy.slot_map(),
+            &policy.policy,
             &policy.public,
             &policy.issuers,
             &policy.revoked,
-            [first.as_ref(), second.as_ref()],
         )?;
         let proof = prove(prover, &witness, &mut randomness()?)
             .map_err(|error| unmet(&error, &policy.policy))?;
@@ -263,17 +249,13 @@ impl Holder {
                 Some(&found.ok_or(Refusal::Missing("nullifier"))?.proof)
             }
         };
-        let disclosed = policy.policy.disclose.iter();
         let prepared = Prepared::new(
             &keys.keys,
             Holding::from(&self.stored.credential),
             possession,
             &proof.proof,
             used,
-            SlotMap {
-                operands: policy.policy.slot_map(),
-                disclosed: disclosed.map(|one| usize::from(one.slot)).collect(),
-            },
+            SlotMap::from(&policy.policy),
         )?;
         Ok(Ready {
             keys: Rc::clone(keys),

@@ -8,7 +8,7 @@ use bauta_circuits::{
 };
 use bauta_prover::{
     keys::{HolderKeys, Prover, Tables},
-    prepare::{native_witness, policy_witness},
+    prepare::{native_witness, satisfies},
     prove::{RelationProof, prove},
     show::{Holding, Prepared, SlotMap},
 };
@@ -20,10 +20,10 @@ use bauta_statement::{
     csr,
     eddsa::SigningKey,
     field::{self, Fr},
-    policy::{Policy, Scope, Test},
+    policy::{Policy, Scope},
     relation::{PolicyPublic, Relation},
     scope,
-    tree::{ISSUER_SET_DEPTH, QuaternaryTree, RevocationTree, VALUE_SET_DEPTH},
+    tree::{ISSUER_SET_DEPTH, QuaternaryTree, RevocationTree},
     vector::{AttributeValue, Format, ORIGIN, Serial, handle},
 };
 use data_encoding::{BASE64, HEXLOWER};
@@ -144,36 +144,12 @@ impl Holder {
         issuers: &QuaternaryTree,
         revoked: &RevocationTree,
     ) -> Result<Claim, String> {
-        let sets = policy
-            .places()
-            .map(|place| match place.map(|predicate| &predicate.test) {
-                Some(Test::OneOf(values)) => {
-                    let members: Vec<_> = values.iter().map(|value| value.to_field()).collect();
-                    QuaternaryTree::of_members(&members, VALUE_SET_DEPTH).ok()
-                }
-                _ => None,
-            });
         let vector = self.credential.vector();
-        let [first, second, ..] = &sets;
-        let witness = policy_witness(
-            &vector,
-            &policy.slot_map(),
-            public,
-            issuers,
-            revoked,
-            [first.as_ref(), second.as_ref()],
-        )
-        .map_err(|error| error.to_string())?;
+        let witness = satisfies(&vector, policy, public, issuers, revoked)
+            .map_err(|error| error.to_string())?;
         let proof =
             prove(&PROVERS.policy, &witness, &mut OsRng).map_err(|error| error.to_string())?;
-        let slots = SlotMap {
-            operands: policy.slot_map(),
-            disclosed: policy
-                .disclose
-                .iter()
-                .map(|one| usize::from(one.slot))
-                .collect(),
-        };
+        let slots = SlotMap::from(policy);
         Ok(Claim { proof, slots })
     }
 

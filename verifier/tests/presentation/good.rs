@@ -310,14 +310,7 @@ impl Maker {
             &self.possession,
             &policy_proof,
             used.as_ref(),
-            SlotMap {
-                operands,
-                disclosed: policy
-                    .disclose
-                    .iter()
-                    .map(|d| usize::from(d.slot))
-                    .collect(),
-            },
+            SlotMap::from(&policy),
         )
         .unwrap()
         .show(&mut rng, &holder_keys, &context.to_context())

@@ -9,6 +9,7 @@ use bauta_circuits::policy::PolicyWitness;
 use bauta_log::reader::AuditError;
 use bauta_log::storage::get_object;
 use bauta_log::{FolderStorage, LogPolicy, LogReader};
+use bauta_prover::prepare::satisfies;
 use bauta_prover::wallet::Stored;
 use bauta_statement::entry::{Body, Entry};
 use bauta_statement::epoch::{Epoch, accepted_origins};
@@ -21,7 +22,6 @@ use bauta_statement::tree::{ISSUER_SET_DEPTH, QuaternaryTree, RevocationTree};
 use bauta_verifier::ledger::Ledger;
 
 use crate::audit::{LogObjects, published};
-use crate::holder::prepare::satisfies;
 use crate::holder::wallet::{Contents, PreparedPolicy};
 
 /// Builds the witness from the log in a folder.
@@ -62,7 +62,8 @@ pub(super) fn witness(
         issuer_root: issuers.root(),
         revocation_root: revoked.root(),
     });
-    satisfies(stored, policy, &public, &issuers, &revoked)
+    let vector = stored.credential.vector();
+    Ok(satisfies(&vector, policy, &public, &issuers, &revoked)?)
 }
 
 /// The epoch's entry, and those before it.
