@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::note::strict_ed25519;
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, BitStringRef, Null, UintRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
@@ -167,11 +168,9 @@ fn check_ed25519(bits: &[u8]) -> Result<(), RequestError> {
     let bytes: &[u8; 32] = bits
         .try_into()
         .map_err(|_| RequestError::Encoding(KeyType::Ed25519))?;
-    match ed25519_dalek::VerifyingKey::from_bytes(bytes) {
-        // A second encoding of a point (y at or above the field's order) would be a second name for one key.
-        Ok(key) if !key.is_weak() && key.to_edwards().compress().as_bytes() == bytes => Ok(()),
-        _ => Err(RequestError::WeakPoint),
-    }
+    strict_ed25519(bytes)
+        .map(|_| ())
+        .ok_or(RequestError::WeakPoint)
 }
 
 fn check_rsa(bits: &[u8]) -> Result<(), RequestError> {

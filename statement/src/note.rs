@@ -64,6 +64,14 @@ pub type NoteKey = VerifierKey<ED25519>;
 /// The key of a signer's cosignatures.
 pub type CosignatureKey = VerifierKey<COSIGNATURE>;
 
+/// A key whose bytes are its only encoding. Another encoding of the same point (y at or above the field's order) would be a
+/// second name for one key; a key of small order verifies much. `to_bytes` gives back what was read, so the point is encoded
+/// anew.
+pub(crate) fn strict_ed25519(public: &[u8; 32]) -> Option<VerifyingKey> {
+    let key = VerifyingKey::from_bytes(public).ok()?;
+    (!key.is_weak() && key.to_edwards().compress().as_bytes() == public).then_some(key)
+}
+
 impl<const ALGORITHM: u8> VerifierKey<ALGORITHM> {
     /// A key from its name and its 32 public bytes.
     ///
@@ -73,12 +81,7 @@ impl<const ALGORITHM: u8> VerifierKey<ALGORITHM> {
         if !signed_note::is_key_name_valid(name) || name.chars().any(char::is_control) {
             return Err(KeyError::Name);
         }
-        let key = VerifyingKey::from_bytes(public).map_err(|_| KeyError::Bytes)?;
-        // Another encoding of the same point would be a second name for one key; a key of small order verifies much.
-        // `to_bytes` gives back what was read, so the point is encoded anew.
-        if key.is_weak() || key.to_edwards().compress().as_bytes() != public {
-            return Err(KeyError::Bytes);
-        }
+        let key = strict_ed25519(public).ok_or(KeyError::Bytes)?;
         let mut typed = vec![ALGORITHM];
         typed.extend_from_slice(public);
         Ok(Self {
