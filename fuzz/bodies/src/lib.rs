@@ -63,7 +63,10 @@ targets! {
     statement::serial(
         "statement/src/vector.rs::Serial::from_be_bytes", "statement/src/vector.rs::Serial::from_der_contents"
     );
-    statement::text("statement/src/file/text.rs::parse_time", "statement/src/file/text.rs::parse_hex");
+    statement::text(
+        "statement/src/file/text.rs::parse_time", "statement/src/file/text.rs::parse_hex",
+        "statement/src/file/fingerprint.rs::Fingerprint::from_str"
+    );
     statement::verifying_key("statement/src/verifying_key.rs::VerifyingKey::decode");
     statement::presentation(
         "statement/src/presentation.rs::Presentation::decode",

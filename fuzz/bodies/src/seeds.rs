@@ -524,6 +524,11 @@ pub fn all() -> BTreeMap<&'static str, Vec<(String, Vec<u8>)>> {
     add("text", "time", b"2026-11-22T00:00:00Z".to_vec());
     add("text", "hex", b"00ff10ab".to_vec());
     add("text", "name", b"example.org".to_vec());
+    add(
+        "text",
+        "fingerprint",
+        b"ABCD EFGH 2345 ijkl MNOP QRST UVWX YZ67".to_vec(),
+    );
     add("verifying_key", "good", raw(verifying_key()));
     add("verifying_key", "edits", vec![0xff, 4, 3, 9, 2, 1, 1]);
     for (name, vector) in SHOWN {

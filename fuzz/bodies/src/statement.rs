@@ -12,6 +12,7 @@ use bauta_statement::credential::{
 use bauta_statement::csr::{LONGEST_REQUEST, PublicKey, Request};
 use bauta_statement::eddsa;
 use bauta_statement::entry::{Body, Entry, MAX_ENTRY_BYTES};
+use bauta_statement::file::fingerprint::Fingerprint;
 use bauta_statement::file::text as written;
 use bauta_statement::group::{
     PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_in_subgroup, g2_to_bytes,
@@ -121,6 +122,13 @@ pub(crate) fn text(data: &[u8]) {
     }
     if let Ok(bytes) = written::parse_hex::<4>(text) {
         assert_eq!(data_encoding::HEXLOWER.encode(&bytes), text);
+    }
+    if let Ok(fingerprint) = text.parse::<Fingerprint>() {
+        // People type it as they like; it is printed in one way.
+        let printed = fingerprint.to_string();
+        assert_eq!(printed.parse(), Ok(fingerprint));
+        let typed = |text: &str| text.split_whitespace().collect::<String>().to_uppercase();
+        assert_eq!(typed(&printed), typed(text));
     }
     if written::is_trust_domain(text) || written::is_name(text) {
         assert!(text.is_ascii() && !text.contains(['/', '\\', ' ']));

@@ -20,6 +20,7 @@ use crate::policy::Policy;
 use crate::schema::Schema;
 
 pub mod authority;
+pub mod fingerprint;
 pub mod issuer_set;
 pub mod key_operation;
 pub mod parameters;
