@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use bauta_statement::file::Kind;
+use bauta_signer::admission::{AdmitArguments, EnrolArguments};
+use bauta_statement::file::{Kind, fingerprint::Fingerprint};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
@@ -274,6 +275,10 @@ pub(crate) struct Signer {
 
 #[derive(Subcommand)]
 pub(crate) enum SignerCommand {
+    /// Take part from elsewhere: open the founder's package, make this node's keys here, write the answer.
+    Enrol(EnrolArguments),
+    /// Check the signed authority file for this node, and write its configuration once you agree.
+    Admit(AdmitArguments),
     /// Make a node's keys: cosignature, TLS, approval.
     Keys {
         /// The node's name.
@@ -369,6 +374,13 @@ pub(crate) enum Purpose {
 /// `bauta ca`.
 #[derive(Subcommand)]
 pub(crate) enum Ca {
+    /// Make a package for the holder of a node elsewhere: where to dial, what to pin, and a token for the answer.
+    ///
+    /// The package is an age archive; there is no share of any key in it, and none is ever sent. Keep the folder of
+    /// invitations to yourself until the answers are there.
+    Invite(Invite),
+    /// Check the answer that a holder sent back, and write the node's public file for the plan.
+    Accept(Accept),
     /// Sign the first authority file with all administrators' keys, and print the digest that everyone pins.
     Authority {
         /// The plan (JSON): see docs/walkthrough.md.
@@ -406,6 +418,63 @@ pub(crate) enum Ca {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+/// `bauta ca invite`.
+#[derive(Args)]
+pub(crate) struct Invite {
+    /// The node's name: one per CA.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Trust domain of the CA.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) trust_domain: String,
+    /// Where the coordinator will listen.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) coordinator: String,
+    /// Folder of the service's keys, for the log's key and the coordinator's pin.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) service_keys: PathBuf,
+    /// For a trial: keys may be sealed by a passphrase.
+    #[arg(long)]
+    pub(crate) development: bool,
+    /// Days in which an answer is taken.
+    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u64).range(1..=365))]
+    pub(crate) days: u64,
+    /// The holder's age recipient (age1…).
+    #[arg(
+        long,
+        value_name = "AGE1",
+        required_unless_present = "passphrase_file",
+        conflicts_with = "passphrase_file"
+    )]
+    pub(crate) recipient: Option<String>,
+    /// File (mode 600) whose first line is a passphrase that you give to the holder by another way.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Folder where what is needed to check the answer is kept (mode 700).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) invitations: PathBuf,
+    /// File for the package.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// `bauta ca accept`.
+#[derive(Args)]
+pub(crate) struct Accept {
+    /// The answer (answer.json).
+    #[arg(value_name = "ANSWER")]
+    pub(crate) answer: PathBuf,
+    /// Folder that `bauta ca invite` keeps.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) invitations: PathBuf,
+    /// The fingerprint that the holder read to you, to be compared.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) fingerprint: Option<Fingerprint>,
+    /// File for the node's public keys, as the plan names them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 /// `bauta policy`.

@@ -72,6 +72,8 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Signer(arguments) => processes::signer(arguments, printer).await,
         Command::Issuer(arguments) => processes::issuer(arguments, printer).await,
         Command::Keys(Keys::New(arguments)) => operator::keys::new(&arguments, printer),
+        Command::Ca(Ca::Invite(arguments)) => operator::invite::invite(&arguments, printer),
+        Command::Ca(Ca::Accept(arguments)) => operator::invite::accept(&arguments, printer),
         Command::Ca(Ca::Authority {
             plan,
             keys,

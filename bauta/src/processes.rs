@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bauta_issuer::{Desk, Target};
+use bauta_signer::admission;
 use bauta_statement::vector::Serial;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +25,19 @@ pub(crate) async fn service(arguments: &Run) -> anyhow::Result<()> {
 
 pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Result<()> {
     match (arguments.command, arguments.run) {
+        (Some(SignerCommand::Enrol(arguments)), _) => {
+            let enrolled = admission::enrol(&arguments)?;
+            printer.result(&enrolled, enrolled.text())
+        }
+        (Some(SignerCommand::Admit(arguments)), _) => {
+            let admission = admission::admit(&arguments, admission::ask)?;
+            let text = if arguments.yes {
+                admission.text()
+            } else {
+                format!("the configuration is in {}", arguments.folder.display())
+            };
+            printer.result(&admission, text)
+        }
         (
             Some(SignerCommand::Keys {
                 name,
@@ -41,7 +55,8 @@ pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Resul
             printer.result(&public, format!("keys of {name} are in {}", out.display()))
         }
         (None, Some(run)) => {
-            let config: bauta_signer::config::SignerConfig = start(&run)?;
+            begin(&run)?;
+            let config = bauta_signer::SignerConfig::read(&run.config)?;
             config
                 .passphrase_file
                 .as_deref()
@@ -135,8 +150,14 @@ async fn desk(config: &Path) -> anyhow::Result<Desk> {
     Ok(Desk::open(read(config)?, &mut rand::rngs::OsRng).await?)
 }
 
-/// Ties this process to its parent if asked, starts its log, and reads its configuration.
+/// [`begin`], then the configuration.
 fn start<C: DeserializeOwned>(arguments: &Run) -> anyhow::Result<C> {
+    begin(arguments)?;
+    read(&arguments.config)
+}
+
+/// Ties this process to its parent if asked, and starts its log.
+fn begin(arguments: &Run) -> anyhow::Result<()> {
     if let Some(parent) = arguments.die_with_parent {
         bauta_signer::process::die_with_parent(Some(parent)).context("--die-with-parent")?;
     }
@@ -147,7 +168,7 @@ fn start<C: DeserializeOwned>(arguments: &Run) -> anyhow::Result<C> {
         .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
-    read(&arguments.config)
+    Ok(())
 }
 
 fn read<C: DeserializeOwned>(path: &Path) -> anyhow::Result<C> {

@@ -75,13 +75,24 @@ pub(crate) fn authority(
     files::write(out, &note)?;
     files::write(log_policy, &policy_of(&authority)?.to_bytes())?;
     let digest = hex(&file.digest());
-    let value = serde_json::json!({ "authority": digest, "trust_domain": authority.trust_domain });
-    printer.result(
-        &value,
-        format!(
-            "authority {digest}\nPin this digest in every signer's configuration and every wallet."
-        ),
-    )
+    let fingerprints: Vec<(&str, String)> = authority
+        .signers
+        .iter()
+        .map(|signer| (signer.name.as_str(), signer.fingerprint().to_string()))
+        .collect();
+    let value = serde_json::json!({
+        "authority": digest,
+        "trust_domain": authority.trust_domain,
+        "signers": fingerprints.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+    });
+    let mut text = format!(
+        "authority {digest}\nPin this digest in every signer's configuration and every wallet. Compare the signers' \
+         fingerprints with what their operators read (`bauta-signer keys show`):\n"
+    );
+    for (name, fingerprint) in fingerprints {
+        text.push_str(&format!("  {fingerprint}   {name}\n"));
+    }
+    printer.result(&value, text)
 }
 
 fn read_plan(path: &Path) -> anyhow::Result<Authority> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Data, bauta, end, folder, run, tool};
 
 /// Every command there is.
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 28] = [
     "",
     "quickstart",
     "enrol",
@@ -18,6 +18,8 @@ const COMMANDS: [&str; 24] = [
     "service",
     "signer",
     "signer keys",
+    "signer enrol",
+    "signer admit",
     "export snarkjs",
     "issuer",
     "issuer keys",
@@ -25,6 +27,8 @@ const COMMANDS: [&str; 24] = [
     "issuer list",
     "keys",
     "keys new",
+    "ca invite",
+    "ca accept",
     "ca authority",
     "ca init",
     "policy check",

@@ -2,6 +2,7 @@
 //!
 //! Everything runs the binary that Cargo built, in folders of its own; parameters are made once and shared.
 
+mod ceremony;
 mod command_line;
 mod desk;
 mod kill;

@@ -1,4 +1,4 @@
-//! `docs/walkthrough.md`: its lines are run as they stand, in an empty folder, but for the ports.
+//! `docs/walkthrough.md` and `docs/ceremony.md`: their lines are run as they stand, in an empty folder, but for the ports.
 
 use std::{
     fs,
@@ -9,8 +9,6 @@ use std::{
 };
 
 use crate::program::{Ended, bauta, folder};
-
-const FIXED: [&str; 3] = ["18441", "18442", "18443"];
 
 /// The document's `sh` blocks, in order.
 fn blocks(page: &str) -> String {
@@ -31,15 +29,13 @@ fn free_ports<const N: usize>() -> [u16; N] {
         .map(|listener| listener.local_addr().expect("an address").port())
 }
 
-#[test]
-fn the_walkthrough_can_be_walked() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/walkthrough.md");
-    let mut script = blocks(&fs::read_to_string(&page).expect("docs/walkthrough.md"));
-    assert!(
-        script.lines().count() > 80,
-        "the document's blocks are found"
-    );
-    for (fixed, free) in FIXED.iter().zip(free_ports::<3>()) {
+/// Runs the blocks of a page of `docs/`, with free ports for those that it names; the log files are shown if it fails.
+fn walk<const N: usize>(page: &str, ports: [&str; N], logs: &[&str]) -> Ended {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(page);
+    let mut script = blocks(&fs::read_to_string(&path).expect("the page"));
+    for (fixed, free) in ports.iter().zip(free_ports::<N>()) {
         assert!(script.contains(fixed), "the document uses port {fixed}");
         script = script.replace(fixed, &free.to_string());
     }
@@ -75,8 +71,10 @@ fn the_walkthrough_can_be_walked() {
     bash.process_group(0);
     let walked: Ended = bash.output().expect("bash").into();
     if walked.code != Some(0) {
-        let logs = ["service.log", "issuer.log", "signer-1.log"]
-            .map(|name| fs::read_to_string(here.join(name)).unwrap_or_default());
+        let logs: Vec<_> = logs
+            .iter()
+            .map(|name| fs::read_to_string(here.join(name)).unwrap_or_default())
+            .collect();
         panic!(
             "the walk ends with {:?}:\n{}\n{}\n{}",
             walked.code,
@@ -85,6 +83,16 @@ fn the_walkthrough_can_be_walked() {
             logs.join("\n")
         );
     }
+    walked
+}
+
+#[test]
+fn the_walkthrough_can_be_walked() {
+    let walked = walk(
+        "walkthrough.md",
+        ["18441", "18442", "18443"],
+        &["service.log", "issuer.log", "signer-1.log"],
+    );
     assert!(
         walked
             .out
@@ -99,6 +107,20 @@ fn the_walkthrough_can_be_walked() {
     );
     assert!(
         walked.out.contains("certificate/certificate.pem: OK"),
+        "{}",
+        walked.out
+    );
+}
+
+#[test]
+fn a_ceremony_can_be_held() {
+    let walked = walk(
+        "ceremony.md",
+        ["18451", "18452"],
+        &["service.log", "holders/1/signer.log"],
+    );
+    assert!(
+        walked.out.contains("CN = Example Ceremony CA"),
         "{}",
         walked.out
     );

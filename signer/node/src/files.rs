@@ -41,6 +41,41 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|error| FileError::new("read", path, &error))
 }
 
+/// Reads a file of at most `limit` bytes: for what others sent.
+///
+/// # Errors
+/// [`FileError`], also if it is longer.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    use std::io::Read as _;
+    let error = |error: std::io::Error| FileError::new("read", path, &error);
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(error)?;
+    if bytes.len() as u64 > limit {
+        return Err(error(std::io::Error::other(format!(
+            "longer than {limit} bytes"
+        ))));
+    }
+    Ok(bytes)
+}
+
+/// Refuses a secret that others than its owner can read.
+///
+/// # Errors
+/// [`FileError`], naming the remedy.
+pub fn only_ours(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let error = |error: std::io::Error| FileError::new("read", path, &error);
+    let mode = fs::metadata(path).map_err(error)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(error(std::io::Error::other(
+            "others can read it: chmod 600 it, and think about who may have read it",
+        )));
+    }
+    Ok(())
+}
+
 /// Writes a file that must not exist yet, durably (file and folder).
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use bauta_log::key::CosignatureVerifier;
 use bauta_signer_protocol::keys::NodeKeys;
-use bauta_statement::note::NoteKey;
+use bauta_statement::{file::authority::Signer, note::NoteKey};
 use ed25519_dalek::SigningKey;
 use rand::{CryptoRng, RngCore};
 use rustls::{
@@ -74,6 +74,18 @@ pub struct PublicKeys {
     pub tls: String,
     /// Ed25519 note key of approvals.
     pub approval: String,
+}
+
+impl PublicKeys {
+    /// As the authority file lists it, each key checked.
+    ///
+    /// # Errors
+    /// [`KeysError::Damaged`], naming what does not parse.
+    pub fn to_signer(&self) -> Result<Signer, KeysError> {
+        serde_json::to_value(self)
+            .and_then(serde_json::from_value)
+            .map_err(|error| damaged(PUBLIC_FILE, &error))
+    }
 }
 
 /// The keys of a running signer.

@@ -3,7 +3,9 @@
 //! It dials out to its coordinator and has no open port. What it must not forget is durable before it answers
 //! ([`store`]); what is secret is sealed at rest ([`seal`]), and unsealed only in locked memory ([`process`]).
 
+pub mod admission;
 pub mod config;
+pub mod enrolment;
 pub mod files;
 pub mod keys;
 pub mod process;

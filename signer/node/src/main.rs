@@ -3,7 +3,11 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
-use bauta_signer::{SignerConfig, keys, process, seal};
+use bauta_signer::{
+    SignerConfig,
+    admission::{self, AdmitArguments, EnrolArguments},
+    keys, process, seal,
+};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -36,10 +40,20 @@ enum Command {
     /// Keys of this signer.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Take part from elsewhere: open the founder's package, make this node's keys here, write the answer.
+    Enrol(EnrolArguments),
+    /// Check the signed authority file for this node, and write its configuration once you agree.
+    Admit(AdmitArguments),
 }
 
 #[derive(Subcommand)]
 enum KeysCommand {
+    /// Print the fingerprint of a node's public keys, to be compared with what the authority file lists.
+    Show {
+        /// Folder of the keys.
+        #[arg(long)]
+        keys: PathBuf,
+    },
     /// Make cosignature, TLS and approval key, sealed by a passphrase; print the public description for `authority`.
     New {
         /// Folder to make them in; keys that are there are never overwritten.
@@ -80,6 +94,24 @@ fn perform(command: Command) -> Result<()> {
             }
             process::harden();
             run(SignerConfig::read(&config)?)
+        }
+        Command::Keys(KeysCommand::Show { keys }) => {
+            let signer = keys::read_public(&keys)?.to_signer()?;
+            println!("{}   {}", signer.fingerprint(), signer.name);
+            Ok(())
+        }
+        Command::Enrol(arguments) => {
+            process::harden();
+            println!("{}", admission::enrol(&arguments)?.text());
+            Ok(())
+        }
+        Command::Admit(arguments) => {
+            let admission = admission::admit(&arguments, admission::ask)?;
+            if arguments.yes {
+                print!("{}", admission.text());
+            }
+            println!("the configuration is in {}", arguments.folder.display());
+            Ok(())
         }
         Command::Keys(KeysCommand::New {
             out,

@@ -4,7 +4,7 @@
 
 use std::{fmt, fs, path::Path};
 
-use age::secrecy::SecretString;
+use age::secrecy::{ExposeSecret as _, SecretString};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -98,8 +98,7 @@ impl KeySeal for PassphraseSeal {
     }
 
     fn unwrap(&self, wrapped: &[u8]) -> Result<DataKey, SealError> {
-        let mut identity = age::scrypt::Identity::new(self.passphrase.clone());
-        identity.set_max_work_factor(MAX_WORK_FACTOR);
+        let identity = passphrase_identity(self.passphrase.expose_secret());
         let opened =
             Zeroizing::new(age::decrypt(&identity, wrapped).map_err(|_| SealError::Passphrase)?);
         let mut key = DataKey::default();
@@ -226,26 +225,43 @@ pub fn passphrase_from_file(path: &Path) -> Result<Zeroizing<String>, SealError>
 /// # Errors
 /// [`SealError`] if there is none, or the two that were typed differ.
 pub fn find_passphrase(file: Option<&Path>, new: bool) -> Result<Zeroizing<String>, SealError> {
-    if let Some(file) = file {
-        return passphrase_from_file(file);
-    }
-    let ask = |prompt: &str| {
-        rpassword::prompt_password(prompt)
-            .map(Zeroizing::new)
-            .map_err(|error| {
-                SealError::Seal(format!(
-                    "no passphrase ({error}): name a passphrase file, or start from a terminal"
-                ))
-            })
-    };
-    let passphrase = ask("Passphrase of this signer's keys: ")?;
-    if passphrase.is_empty() {
-        return Err(SealError::Seal("the passphrase is empty".to_owned()));
-    }
-    if new && ask("The same again: ")? != passphrase {
+    let passphrase = find_secret(file, "Passphrase of this signer's keys: ")?;
+    if file.is_none() && new && ask("The same again: ")? != passphrase {
         return Err(SealError::Seal("the two passphrases differ".to_owned()));
     }
     Ok(passphrase)
+}
+
+/// A passphrase from `file`, else asked for at the terminal in the words of `prompt`.
+///
+/// # Errors
+/// [`SealError`] if there is none.
+pub fn find_secret(file: Option<&Path>, prompt: &str) -> Result<Zeroizing<String>, SealError> {
+    if let Some(file) = file {
+        return passphrase_from_file(file);
+    }
+    let passphrase = ask(prompt)?;
+    if passphrase.is_empty() {
+        return Err(SealError::Seal("the passphrase is empty".to_owned()));
+    }
+    Ok(passphrase)
+}
+
+fn ask(prompt: &str) -> Result<Zeroizing<String>, SealError> {
+    rpassword::prompt_password(prompt)
+        .map(Zeroizing::new)
+        .map_err(|error| {
+            SealError::Seal(format!(
+                "no passphrase ({error}): name a passphrase file, or start from a terminal"
+            ))
+        })
+}
+
+/// What opens an age file under `passphrase`; a file that asks for more work than anyone's is refused.
+pub fn passphrase_identity(passphrase: &str) -> age::scrypt::Identity {
+    let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.to_owned()));
+    identity.set_max_work_factor(MAX_WORK_FACTOR);
+    identity
 }
 
 #[cfg(test)]
