@@ -21,6 +21,28 @@ use bauta_log::{
 /// How many of the newest entries are kept in memory: what signers are sent when they are not far behind.
 const RECENT: usize = 4096;
 
+/// The folder of checkpoints at which a change of signers took effect, by size. They are the signers' affair, and not served.
+const CHANGES: &str = "changes";
+
+fn read_changes(root: &Path) -> Result<BTreeMap<u64, Vec<u8>>, StorageError> {
+    let unavailable = |error: std::io::Error| StorageError::Unavailable {
+        path: CHANGES.to_owned(),
+        reason: error.to_string(),
+    };
+    let mut changes = BTreeMap::new();
+    let folder = match std::fs::read_dir(root.join(CHANGES)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(changes),
+        folder => folder.map_err(unavailable)?,
+    };
+    for file in folder {
+        let file = file.map_err(unavailable)?;
+        if let Some(size) = file.file_name().to_str().and_then(|name| name.parse().ok()) {
+            changes.insert(size, std::fs::read(file.path()).map_err(unavailable)?);
+        }
+    }
+    Ok(changes)
+}
+
 /// Why the log's folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LogStoreError {
@@ -49,6 +71,8 @@ pub enum LogStoreError {
 pub struct LogStore {
     folder: FolderStorage,
     published: Arc<RwLock<Option<CosignedCheckpoint>>>,
+    /// Checkpoints that settled a change of signers, by size.
+    changes: Arc<RwLock<BTreeMap<u64, Vec<u8>>>>,
     /// The newest entries by index, those of a batch that is not published yet among them.
     recent: Arc<Mutex<BTreeMap<u64, Arc<[u8]>>>>,
 }
@@ -59,9 +83,12 @@ impl LogStore {
     /// # Errors
     /// [`LogStoreError::Storage`].
     pub fn open(folder: &Path) -> Result<Self, LogStoreError> {
+        let folder = FolderStorage::open(folder)?;
+        let changes = read_changes(folder.root())?;
         Ok(LogStore {
-            folder: FolderStorage::open(folder)?,
+            folder,
             published: Arc::default(),
+            changes: Arc::new(RwLock::new(changes)),
             recent: Arc::default(),
         })
     }
@@ -247,6 +274,39 @@ impl LogStore {
             .put_checkpoint(&checkpoint.signed().to_bytes())?;
         self.resume(Some(checkpoint.clone()));
         Ok(())
+    }
+
+    /// Keeps the checkpoint of a head that a change of signers took effect at, for good, before it is published: a signer
+    /// that was away needs it when those who cosigned it may be gone.
+    pub(crate) fn keep_change(&self, checkpoint: &CosignedCheckpoint) -> Result<(), LogStoreError> {
+        let size = checkpoint.head().size;
+        let path = format!("{CHANGES}/{size}");
+        // One that a crash left from an earlier try has its quorums too, with other lines perhaps.
+        let note = match self.folder.get(&path)? {
+            Some(note) => note,
+            None => {
+                let note = checkpoint.signed().to_bytes();
+                self.folder.clone().put_immutable(&path, &note)?;
+                note
+            }
+        };
+        let mut changes = self.changes.write().unwrap_or_else(PoisonError::into_inner);
+        changes.insert(size, note);
+        Ok(())
+    }
+
+    /// The first checkpoint above this size at which a change of signers took effect.
+    pub(crate) fn change_after(&self, size: u64) -> Option<Vec<u8>> {
+        let changes = self.changes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut after = changes.range(size.checked_add(1)?..);
+        after.next().map(|(_, note)| note.clone())
+    }
+
+    /// The newest such checkpoint of at most this size.
+    pub(crate) fn change_up_to(&self, size: u64) -> Option<Vec<u8>> {
+        let changes = self.changes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut until = changes.range(..=size);
+        until.next_back().map(|(_, note)| note.clone())
     }
 
     /// Removes tiles of a refused head, or partial ones that are full now.

@@ -18,11 +18,12 @@ use bauta_log::{
 };
 use bauta_prover::prove::RelationProof;
 use bauta_prover::wallet::{Stored, StoredPolicy, StoredUse};
+use bauta_signer_protocol::boot::{Boot, NotWelcome, Proof, Welcome};
 use bauta_signer_protocol::messages::{
     Append, Bytes, Code, Commitment, Cosigned, DkgAgreement, DkgRound1, DkgRound1s, DkgRound2,
     DkgRound2s, DkgRun, DkgStart, FrostPackage, FrostSigner, Hello, Message, NonceCommitments,
-    NumberedCommitment, Object, ObjectWanted, Received, Refused, SealedPackage, SignRequest,
-    SignatureShare, Slot, Subject, ToCoordinator, ToNode,
+    NumberedCommitment, Object, ObjectWanted, Published, Received, Refused, SealedPackage,
+    SignRequest, SignatureShare, Slot, Stage, Subject, ToCoordinator, ToNode,
 };
 use bauta_statement::certificate::{Ca, Evidence, assemble, ca};
 use bauta_statement::challenge::ChallengeKey;
@@ -402,7 +403,39 @@ fn to_node() -> Vec<ToNode> {
             round: 1,
             payload: bytes(&frost_package()),
         }),
+        ToNode::Published(Published {
+            checkpoint: bytes(b"note"),
+        }),
+        ToNode::Boot(boot()),
+        ToNode::Welcome(welcome()),
+        ToNode::NotWelcome(NotWelcome {
+            to: "signer-1".into(),
+            proof: Proof::Boot(boot()),
+        }),
     ]
+}
+
+fn boot() -> Boot {
+    Boot {
+        name: "signer-1".into(),
+        counter: 3,
+        boot: [3; 16],
+        before: vec![[1; 16], [2; 16]],
+        size: 7,
+        root: [4; 32],
+        signature: [5; 64],
+    }
+}
+
+fn welcome() -> Welcome {
+    Welcome {
+        name: "signer-2".into(),
+        to: "signer-1".into(),
+        boot: [3; 16],
+        size: 7,
+        root: [4; 32],
+        signature: [5; 64],
+    }
 }
 
 fn to_coordinator() -> Vec<ToCoordinator> {
@@ -410,6 +443,7 @@ fn to_coordinator() -> Vec<ToCoordinator> {
         ToCoordinator::Hello(Hello {
             name: "signer-1".into(),
             boot: [1; 16],
+            stage: Stage::Waiting,
             size: 2,
             root: [3; 32],
             keys: vec![[4; 32]],
@@ -450,6 +484,13 @@ fn to_coordinator() -> Vec<ToCoordinator> {
             code: Code::Cheater,
             reason: "no".into(),
         }),
+        ToCoordinator::Boot(boot()),
+        ToCoordinator::Welcome(welcome()),
+        ToCoordinator::NotWelcome(NotWelcome {
+            to: "signer-1".into(),
+            proof: Proof::Checkpoint(bytes(b"note")),
+        }),
+        ToCoordinator::Goodbye,
     ]
 }
 

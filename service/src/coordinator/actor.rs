@@ -67,6 +67,14 @@ impl Archive for Records {
             .map_err(|error| error!(%error, size, "a prefix of the log could not be signed"))
             .ok()
     }
+
+    fn change_after(&self, size: u64) -> Option<Vec<u8>> {
+        self.logs.change_after(size)
+    }
+
+    fn change_up_to(&self, size: u64) -> Option<Vec<u8>> {
+        self.logs.change_up_to(size)
+    }
 }
 
 struct Stream {
@@ -82,8 +90,8 @@ pub(crate) struct Actor {
     admitted: Pins,
     /// `None` until the ledger has an authority.
     coordinator: Option<Coordinator>,
-    /// Digest of the authority that signers, quorum and keys are from.
-    authority: Option<Digest>,
+    /// Digest of the authority that signers, quorum and keys are from, and how many authorities' quorums a head needs.
+    authority: Option<(Digest, usize)>,
     pins: Vec<(Pin, String)>,
     streams: HashMap<u64, Stream>,
     /// The newest stream of each signer.
@@ -209,19 +217,22 @@ impl Actor {
         let Some(file) = ledger.authority_file() else {
             return;
         };
-        if self.authority == Some(file.digest) {
+        // A change of signers that took effect is a change for us too: those who leave are needed no more.
+        let authority = (file.digest, ledger.quorums().len());
+        if self.authority == Some(authority) {
             return;
         }
         let Some(membership) = ledger_rulebook::membership(&ledger) else {
             return;
         };
-        self.authority = Some(file.digest);
-        self.pins = file
-            .body
-            .signers
-            .iter()
-            .map(|signer| (signer.tls, signer.name.clone()))
-            .collect();
+        self.authority = Some(authority);
+        self.pins.clear();
+        // The newest first: a name that stays, with another key, is the newest one's.
+        for signer in ledger.quorums().iter().rev().flat_map(|one| &one.signers) {
+            if !self.pins.iter().any(|(_, name)| *name == signer.name) {
+                self.pins.push((signer.tls, signer.name.clone()));
+            }
+        }
         drop(ledger);
         self.admitted
             .set(self.pins.iter().map(|(pin, _)| *pin).collect());
@@ -432,6 +443,11 @@ impl Actor {
             Event::Culprit { node, what } => error!(
                 signer = node,
                 what, "a signer did what no honest signer does"
+            ),
+            Event::SignerOut { node } => error!(
+                signer = node,
+                "a signer's disk was put back or copied, the others proved it: it signs nothing until it is re-enrolled \
+                 under new keys by an authority entry"
             ),
             Event::KeyAgreed {
                 group_key,

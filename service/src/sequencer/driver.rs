@@ -250,6 +250,9 @@ impl<R: Rules> Driver<R> {
             Action::Publish(checkpoint) => {
                 let size = checkpoint.head().size;
                 self.blocking(move |parts| {
+                    if parts.lock_rules().changes_signers() {
+                        parts.log.keep_change(&checkpoint)?;
+                    }
                     parts.log.publish(&checkpoint)?;
                     parts.lock_rules().settle();
                     Ok(())

@@ -42,6 +42,9 @@ pub trait Rules: Send + 'static {
     /// Tries entries as the next batch: for each, why it does not fit. If all fit they are taken in, otherwise none is.
     fn draft(&mut self, entries: &[Vec<u8>]) -> Vec<Option<String>>;
 
+    /// Does what was taken in since the last settling change who signs?
+    fn changes_signers(&self) -> bool;
+
     /// What was taken in since the last call is published.
     fn settle(&mut self);
 
@@ -148,6 +151,10 @@ impl Rules for LedgerRules {
             }
         }
         misfits
+    }
+
+    fn changes_signers(&self) -> bool {
+        self.read().quorums().len() > 1
     }
 
     fn settle(&mut self) {

@@ -63,6 +63,10 @@ impl Rules for TestRules {
         }
         misfits
     }
+    fn changes_signers(&self) -> bool {
+        false
+    }
+
     fn settle(&mut self) {
         let next = self.settled.len() as u64;
         self.settled.extend((next..).zip(self.drafted.drain(..)));

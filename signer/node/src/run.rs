@@ -151,7 +151,7 @@ pub async fn run_with<B: Rulebook + Send + 'static>(
         ended = &mut worker => return ended.map_err(|_| RunError::Ended)?.map_err(RunError::Store),
         failed = dialling => failed,
     };
-    // The inbox is gone with `dialling`: the worker finishes the output it is at, and ends.
+    // The inbox is gone with `dialling`: the worker finishes what it is at, and ends.
     worker.await.map_err(|_| RunError::Ended)??;
     info!(name = public.name, "signer has stopped");
     result
@@ -162,6 +162,8 @@ enum Command {
     Connected(mpsc::Sender<Vec<u8>>),
     /// A frame of it.
     Frame(Vec<u8>),
+    /// Say goodbye: the process stops in good order.
+    Stop,
 }
 
 /// The state machine with its store.
@@ -234,6 +236,13 @@ impl<B: Rulebook> Shell<B> {
                         .handle(unix_now(), &mut OsRng, &self.store, message),
                     Err(problem) => self.node.malformed(&problem.to_string()),
                 },
+                Command::Stop => {
+                    let goodbye = self.node.goodbye();
+                    self.carry_out(goodbye, outbox.as_ref())?;
+                    // Whoever writes the stream ends it when this is gone.
+                    outbox = None;
+                    continue;
+                }
             };
             self.carry_out(output, outbox.as_ref())?;
         }
@@ -321,6 +330,20 @@ fn tell(event: &NodeEvent) {
             theirs = %String::from_utf8_lossy(theirs),
             "the log signed two histories: keep both notes, and tell the other operators"
         ),
+        NodeEvent::SignersChanged(head) => {
+            info!(size = head.size, "a change of signers has taken effect");
+        }
+        NodeEvent::Welcomed { by } => info!(by, "the other signers welcome this one: it signs"),
+        NodeEvent::Out { reason } => error!(reason, "this signer signs nothing any more"),
+        NodeEvent::PutBack { name } => error!(
+            signer = name,
+            "another signer started from a disk that was put back or copied, and was sent the proof"
+        ),
+        NodeEvent::TooManyStarts { name, counter } => warn!(
+            signer = name,
+            starts = counter,
+            "another signer started so often since this one saw it that this one cannot welcome it"
+        ),
         NodeEvent::Refused(refused) => {
             warn!(subject = ?refused.subject, code = ?refused.code, reason = refused.reason, "refused");
         }
@@ -338,20 +361,23 @@ async fn dial_for_ever(
     let mut last = String::new();
     loop {
         let session = async {
-            let session = transport::dial(&config.coordinator, tls.clone()).await?;
+            let session = tokio::select! {
+                () = shutdown.cancelled() => return Err(stopping()),
+                session = transport::dial(&config.coordinator, tls.clone()) => session?,
+            };
             info!(coordinator = config.coordinator, "connected");
             let since = tokio::time::Instant::now();
-            let ended = serve(session, &inbox).await;
+            let ended = serve(session, &inbox, shutdown).await;
             if since.elapsed() >= GOOD {
                 backoff.reset();
             }
             Err(ended)
         };
-        let ended: Result<Infallible, TransportError> = tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            ended = session => ended,
-        };
+        let ended: Result<Infallible, TransportError> = session.await;
         let Err(problem) = ended;
+        if shutdown.is_cancelled() {
+            return Ok(());
+        }
         if matches!(problem, TransportError::Address(_)) {
             return Err(RunError::Address(problem));
         }
@@ -370,9 +396,18 @@ async fn dial_for_ever(
     }
 }
 
-/// Carries frames both ways until the stream ends.
-async fn serve(mut session: Session, inbox: &mpsc::Sender<Command>) -> TransportError {
-    let gone = || TransportError::Ended("the signer is stopping".to_owned());
+fn stopping() -> TransportError {
+    TransportError::Ended("the signer is stopping".to_owned())
+}
+
+/// Carries frames both ways until the stream ends. At `shutdown` nothing more is read; the worker answers what it has
+/// begun and says goodbye, all of it is written, and only then does the stream end.
+async fn serve(
+    mut session: Session,
+    inbox: &mpsc::Sender<Command>,
+    shutdown: &CancellationToken,
+) -> TransportError {
+    let gone = stopping;
     let (outbox, mut answers) = mpsc::channel(INBOX);
     if inbox.send(Command::Connected(outbox)).await.is_err() {
         return gone();
@@ -395,7 +430,11 @@ async fn serve(mut session: Session, inbox: &mpsc::Sender<Command>) -> Transport
     };
     let read = async {
         loop {
-            match session.receive().await {
+            let received = tokio::select! {
+                () = shutdown.cancelled() => break,
+                received = session.receive() => received,
+            };
+            match received {
                 Ok(frame) => {
                     if inbox.send(Command::Frame(frame)).await.is_err() {
                         return gone();
@@ -404,11 +443,20 @@ async fn serve(mut session: Session, inbox: &mpsc::Sender<Command>) -> Transport
                 Err(problem) => return problem,
             }
         }
+        if inbox.send(Command::Stop).await.is_err() {
+            return gone();
+        }
+        std::future::pending().await
     };
-    tokio::select! {
+    let ended = tokio::select! {
         problem = write => problem,
         problem = read => problem,
+    };
+    if shutdown.is_cancelled() {
+        drop(sender);
+        session.finish().await;
     }
+    ended
 }
 
 /// Unix seconds. A clock before 1970 counts as 1970, at which nothing is in force.

@@ -21,10 +21,11 @@ use bauta_log::{
         read_entries,
     },
     tile::{FULL_WIDTH, TileFile},
-    tree::TreeError,
+    tree::{TreeError, head_at},
 };
 use bauta_signer_protocol::{
     keys::KeyShare,
+    memory::Memory,
     messages::{Digest, GroupKey, Slot},
     node::{DurableHead, Record},
     rulebook::{Objects, Store},
@@ -49,6 +50,9 @@ const BOUND: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("bound");
 const BURNT: TableDefinition<'_, &[u8], ()> = TableDefinition::new("burnt");
 /// Sealed shares by group key.
 const SHARES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("shares");
+
+/// What the signer remembers beside its log, by name.
+const MEMORY: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("memory");
 
 /// Entries per bundle.
 const BUNDLE: u64 = FULL_WIDTH as u64;
@@ -138,6 +142,7 @@ impl DiskStore {
         transaction.open_table(BOUND)?;
         transaction.open_table(BURNT)?;
         transaction.open_table(SHARES)?;
+        transaction.open_table(MEMORY)?;
         transaction.commit()?;
         let mut store = Self {
             database,
@@ -213,6 +218,7 @@ impl DiskStore {
             let mut bound = transaction.open_table(BOUND)?;
             let mut burnt = transaction.open_table(BURNT)?;
             let mut shares = transaction.open_table(SHARES)?;
+            let mut memory = transaction.open_table(MEMORY)?;
             for record in rows() {
                 match record {
                     Record::Entries { first, entries } => {
@@ -240,6 +246,9 @@ impl DiskStore {
                     Record::KeyShare { group_key, secret } => {
                         let sealed = self.vault.seal(&share_purpose(group_key), secret)?;
                         shares.insert(group_key.as_slice(), sealed.as_slice())?;
+                    }
+                    Record::Remember { name, value } => {
+                        memory.insert(name.to_bytes().as_slice(), value.as_slice())?;
                     }
                     Record::Object { .. } | Record::Tiles(_) => {}
                 }
@@ -283,6 +292,10 @@ impl DiskStore {
                     "a key share",
                 )
             }
+            Record::Remember { name, value } => (
+                self.remembered_checked(name)?.as_ref() == Some(value),
+                "what it remembers",
+            ),
             Record::Object { .. } | Record::Tiles(_) => (true, ""),
         };
         if same {
@@ -381,6 +394,33 @@ impl DiskStore {
     }
 }
 
+impl DiskStore {
+    fn remembered_checked(&self, name: &Memory) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.database.begin_read()?.open_table(MEMORY)?;
+        let value = table.get(name.to_bytes().as_slice())?;
+        Ok(value.map(|value| value.value().to_vec()))
+    }
+
+    /// From the public copy's tiles, or for its newest part from the entries that the copy does not have yet.
+    fn root_at_checked(&self, size: u64) -> Result<Option<Digest>, StoreError> {
+        let note = self.folder.get(CHECKPOINT_PATH)?;
+        let copied = note
+            .and_then(|note| SignedCheckpoint::parse(&note).ok())
+            .map_or(Head::EMPTY, |signed| signed.checkpoint().head());
+        if size <= copied.size {
+            return Ok(Some(head_at(&self.folder, &copied, size)?.root));
+        }
+        let mut edge = Edge::load(&self.folder, &copied)?;
+        for index in copied.size..size {
+            let Some(entry) = self.entry(index) else {
+                return Ok(None);
+            };
+            (edge, _) = edge.extend(&[entry])?;
+        }
+        Ok(Some(edge.root()))
+    }
+}
+
 /// Writes the public copy: one at a time per store.
 pub struct Publisher {
     folder: FolderStorage,
@@ -442,6 +482,21 @@ impl Store for DiskStore {
                 error!(%problem, "the record of spent nonces could not be read");
                 true
             })
+    }
+
+    /// A database that fails answers with what is no value of any row, so that nothing counts as never seen.
+    fn remembered(&self, name: &Memory) -> Option<Vec<u8>> {
+        self.remembered_checked(name).unwrap_or_else(|problem| {
+            error!(%problem, ?name, "what this signer remembers could not be read");
+            Some(Vec::new())
+        })
+    }
+
+    fn root_at(&self, size: u64) -> Option<Digest> {
+        self.root_at_checked(size).unwrap_or_else(|problem| {
+            error!(%problem, size, "the log's copy could not be read");
+            None
+        })
     }
 }
 

@@ -6,8 +6,8 @@ use bauta_log::{CosignedCheckpoint, Head, NoteSignature, SignedCheckpoint};
 use crate::{
     coordinator::{Archive, Coordinator, CoordinatorOutput, Event, Membership},
     messages::{
-        Append, Code, Cosigned, MAX_ENTRIES, OBJECT_PART, Object, ObjectWanted, Received, Refused,
-        ToNode,
+        Append, Code, Cosigned, MAX_ENTRIES, OBJECT_PART, Object, ObjectWanted, Published,
+        Received, Refused, Stage, ToNode,
     },
 };
 
@@ -107,26 +107,33 @@ impl Coordinator {
         let busy = peer.resend.is_some_and(|at| at > now);
         // A node that cosigned may have lost its store since, and come back as it says it is.
         let done = target.has(node) && peer.size >= target.head.size;
-        if peer.hello.is_none() || busy || peer.refuses == Some(current) || done {
+        let hello = peer.hello.as_ref();
+        let signs_no_more = hello.is_none_or(|hello| hello.stage == Stage::Out);
+        if signs_no_more || busy || peer.refuses == Some(current) || done {
             return;
         }
         if peer.size > target.head.size {
             // It cosigned more than is proposed; it may catch up with itself when the log does.
             return;
         }
-        let far = target.head.size.saturating_sub(peer.size) > STEP;
-        let step = far
-            .then(|| archive.checkpoint_between(peer.size, peer.size + STEP))
-            .flatten()
-            .and_then(|note| {
-                SignedCheckpoint::parse(&note)
-                    .ok()
-                    .map(|signed| (signed, note))
-            })
-            .filter(|(signed, _)| {
-                let size = signed.checkpoint().head().size;
-                size > peer.size && size < target.head.size
-            });
+        let parse = |note: Vec<u8>| Some((SignedCheckpoint::parse(&note).ok()?, note));
+        let size_of = |signed: &SignedCheckpoint| signed.checkpoint().head().size;
+        // A change of signers is taken with its quorums, before anything that comes after it.
+        let change = archive
+            .change_after(peer.size)
+            .and_then(parse)
+            .filter(|(signed, _)| (peer.size + 1..=target.head.size).contains(&size_of(signed)));
+        let next = change
+            .as_ref()
+            .map_or(target.head.size, |(signed, _)| size_of(signed));
+        let step = if next - peer.size > STEP {
+            archive
+                .checkpoint_between(peer.size, peer.size + STEP)
+                .and_then(parse)
+                .filter(|(signed, _)| (peer.size + 1..target.head.size).contains(&size_of(signed)))
+        } else {
+            change
+        };
         let (size, note) = match step {
             Some((signed, note)) => (signed.checkpoint().head().size, note),
             None => (target.head.size, target.note.clone()),
@@ -192,11 +199,7 @@ impl Coordinator {
             && !target.has(node)
         {
             let line = cosigned.line.as_slice();
-            let signer = self
-                .membership
-                .signers
-                .iter()
-                .find(|signer| signer.name == node);
+            let signer = self.membership.signer(node);
             let verified = NoteSignature::from_bytes(line.strip_suffix(b"\n").unwrap_or(line))
                 .ok()
                 .filter(|line| {
@@ -210,10 +213,18 @@ impl Coordinator {
                 Some(line) => {
                     target.signed.add(line);
                     target.have.push(node.into());
-                    if !target.complete
-                        && let Some(checkpoint) = quorum(&self.membership, &target.signed)
-                    {
+                    if target.complete {
+                        // It comes after the quorum, and has not heard of it.
+                        output.to(node, target.published());
+                    } else if let Some(checkpoint) = quorum(&self.membership, &target.signed) {
                         target.complete = true;
+                        // Whoever is sent it from now on has the quorum's lines with it.
+                        target.note = target.signed.to_bytes();
+                        for (name, peer) in &self.peers {
+                            if peer.hello.is_some() {
+                                output.to(name, target.published());
+                            }
+                        }
                         output.events.push(Event::Quorum(checkpoint));
                     }
                 }
@@ -227,6 +238,28 @@ impl Coordinator {
             }
         }
         self.feed(now, archive, node, output);
+    }
+
+    /// What a node that just said where it is may not have heard: that its head is published, and that the last change of
+    /// signers in its log has taken effect.
+    pub(crate) fn tell_published(
+        &self,
+        archive: &dyn Archive,
+        node: &str,
+        output: &mut CoordinatorOutput,
+    ) {
+        let Some(peer) = self.peers.get(node) else {
+            return;
+        };
+        if let Some(note) = archive.change_up_to(peer.size) {
+            let checkpoint = note.into();
+            output.to(node, ToNode::Published(Published { checkpoint }));
+        }
+        if let Some(target) = &self.target
+            && target.complete
+        {
+            output.to(node, target.published());
+        }
     }
 
     pub(crate) fn object_wanted(
@@ -262,6 +295,7 @@ impl Coordinator {
     pub(crate) fn append_refused(
         &mut self,
         now: u64,
+        archive: &dyn Archive,
         node: &str,
         size: u64,
         refused: Refused,
@@ -283,6 +317,14 @@ impl Coordinator {
             .as_mut()
             .filter(|target| target.head.size == size && !stale(target));
         let for_good = match refused.code {
+            Code::Unwelcome => {
+                // It holds the head, and cosigns it once it is welcome: others may know its keys now, and it theirs.
+                peer.size = peer.size.max(size);
+                peer.next = peer.size;
+                peer.resend = None;
+                self.relay(now, node, output);
+                return self.feed_waiting(now, archive, node, output);
+            }
             Code::LogSignature | Code::Forked | Code::WrongRoot | Code::InvalidEntry => true,
             Code::GoesBack | Code::Malformed | Code::Behind => {
                 // It is elsewhere than was thought.
@@ -291,6 +333,7 @@ impl Coordinator {
                 output.to(node, ToNode::Ping);
                 false
             }
+            Code::Out => false,
             // The clock goes on, a token comes back: the next deadline tries again.
             _ => {
                 peer.resend = Some(now.saturating_add(self.patience.append));
@@ -327,6 +370,27 @@ impl Coordinator {
             code: refused.code,
             reason: refused.reason,
         });
+    }
+
+    /// A node that may not cosign yet goes on to the newest head, and is asked for its cosignature when it may.
+    fn feed_waiting(
+        &mut self,
+        now: u64,
+        archive: &dyn Archive,
+        node: &str,
+        output: &mut CoordinatorOutput,
+    ) {
+        let reached = |size| {
+            self.target
+                .as_ref()
+                .is_some_and(|target| size >= target.head.size)
+        };
+        if let Some(peer) = self.peers.get_mut(node)
+            && reached(peer.size)
+        {
+            peer.resend = Some(now.saturating_add(self.patience.append));
+        }
+        self.feed(now, archive, node, output);
     }
 
     pub(crate) fn tick_appends(
@@ -371,6 +435,13 @@ impl Coordinator {
 }
 
 impl Target {
+    /// The checkpoint as it got its quorum.
+    fn published(&self) -> ToNode {
+        ToNode::Published(Published {
+            checkpoint: self.note.clone().into(),
+        })
+    }
+
     fn has(&self, node: &str) -> bool {
         self.have.iter().any(|name| name == node)
     }

@@ -13,12 +13,13 @@ use rand_core::{CryptoRng, RngCore};
 
 use crate::{
     appends::Target,
+    boot::Boot,
     frost_scheme,
     generation::Generation,
     keys::PublicShares,
     messages::{
         Code, Commitment, Digest, DkgRun, GroupKey, Hello, MAX_COMMITMENTS, NonceCommitments, Slot,
-        Subject, ToCoordinator, ToNode,
+        Stage, Subject, ToCoordinator, ToNode,
     },
     rulebook::Objects,
     sessions::Task,
@@ -65,6 +66,8 @@ pub struct Signer {
 pub struct Membership {
     /// All signers.
     pub signers: Vec<Signer>,
+    /// Signers of a former authority, while the change waits for its quorums: they are needed for that head.
+    pub leaving: Vec<Signer>,
     /// The log's key, the signers' and the quorum. All must be satisfied: there is more than one while a change of
     /// authority waits for its quorums.
     pub policies: Vec<LogPolicy>,
@@ -72,6 +75,14 @@ pub struct Membership {
     pub quorum: usize,
     /// CA keys in force.
     pub keys: Vec<PublicShares>,
+}
+
+impl Membership {
+    /// The signer of this name, if it takes part in what is cosigned now.
+    pub(crate) fn signer(&self, name: &str) -> Option<&Signer> {
+        let all = self.signers.iter().chain(&self.leaving);
+        all.into_iter().find(|signer| signer.name == name)
+    }
 }
 
 /// The service's log, as far as the coordinator reads it.
@@ -83,6 +94,13 @@ pub trait Archive: Objects {
     /// better. It lets a node that is far behind catch up in steps. Any prefix of the log will do: the log may sign one
     /// for the purpose.
     fn checkpoint_between(&self, after: u64, limit: u64) -> Option<Vec<u8>>;
+
+    /// The first checkpoint above this size that settled a change of signers, with its quorums' lines. It is kept for
+    /// good: those who cosigned it may be gone, and a node that was away needs it to go on.
+    fn change_after(&self, size: u64) -> Option<Vec<u8>>;
+
+    /// The newest such checkpoint of at most this size.
+    fn change_up_to(&self, size: u64) -> Option<Vec<u8>>;
 }
 
 /// What the caller learns.
@@ -184,6 +202,11 @@ pub enum Event {
         /// In its words.
         reason: String,
     },
+    /// A node was proved to be put back or copied. It signs nothing until it is re-enrolled under new keys.
+    SignerOut {
+        /// The node.
+        node: String,
+    },
     /// A node refused something, for the operator's eyes; what follows from it comes as an event of its own.
     Refused {
         /// The node.
@@ -238,6 +261,8 @@ pub(crate) struct Peer {
     pub(crate) pool: BTreeMap<GroupKey, VecDeque<(Slot, Commitment)>>,
     /// Bad shares and silences, so that others are asked first.
     pub(crate) strikes: u32,
+    /// While it waits to be welcomed: when the others are asked again.
+    pub(crate) greet: Option<u64>,
 }
 
 /// The most nonces that are kept per node and key.
@@ -251,6 +276,8 @@ pub struct Coordinator {
     pub(crate) target: Option<Target>,
     pub(crate) tasks: BTreeMap<u64, Task>,
     pub(crate) generation: Option<Generation>,
+    /// The newest start of each node.
+    pub(crate) boots: BTreeMap<String, Boot>,
 }
 
 impl Coordinator {
@@ -263,15 +290,18 @@ impl Coordinator {
             target: None,
             tasks: BTreeMap::new(),
             generation: None,
+            boots: BTreeMap::new(),
         }
     }
 
     /// After an authority entry: who signs now. Connections of nodes that are no signers any more are the shell's to end.
     pub fn set_membership(&mut self, membership: Membership) {
         self.membership = membership;
-        let signers = &self.membership.signers;
+        let membership = &self.membership;
         self.peers
-            .retain(|name, _| signers.iter().any(|signer| signer.name == *name));
+            .retain(|name, _| membership.signer(name).is_some());
+        self.boots
+            .retain(|name, _| membership.signer(name).is_some());
     }
 
     /// Who signs now.
@@ -289,12 +319,7 @@ impl Coordinator {
     /// A node's stream is up. The transport has authenticated it.
     pub fn connected(&mut self, now: u64, node: &str) -> CoordinatorOutput {
         let mut output = CoordinatorOutput::default();
-        if self
-            .membership
-            .signers
-            .iter()
-            .any(|signer| signer.name == node)
-        {
+        if self.membership.signer(node).is_some() {
             let peer = Peer {
                 resend: Some(now.saturating_add(self.patience.append)),
                 ..Peer::default()
@@ -348,9 +373,21 @@ impl Coordinator {
                 self.dkg_agreement(node, agreement, &mut output)
             }
             ToCoordinator::Nonces(nonces) => self.nonces(node, &nonces),
+            ToCoordinator::Boot(boot) => self.started(now, node, boot, &mut output),
+            ToCoordinator::Welcome(welcome) => {
+                let to = welcome.to.clone();
+                self.pass_on(&to, ToNode::Welcome(welcome), &mut output);
+            }
+            ToCoordinator::NotWelcome(not_welcome) => {
+                let to = not_welcome.to.clone();
+                self.pass_on(&to, ToNode::NotWelcome(not_welcome), &mut output);
+            }
+            ToCoordinator::Goodbye => return self.disconnected(now, rng, node),
             ToCoordinator::Share(share) => self.share(now, rng, node, &share, &mut output),
             ToCoordinator::Refused(refused) => match refused.subject {
-                Subject::Append(size) => self.append_refused(now, node, size, refused, &mut output),
+                Subject::Append(size) => {
+                    self.append_refused(now, archive, node, size, refused, &mut output)
+                }
                 Subject::Session(session) => {
                     self.session_refused(now, rng, node, session, refused, &mut output)
                 }
@@ -383,6 +420,7 @@ impl Coordinator {
                 output.to(name, ToNode::Ping);
             }
         }
+        self.tick_relay(now, &mut output);
         self.tick_appends(now, archive, &mut output);
         self.tick_generation(now, &mut output);
         self.replace_silent(now, rng, None, &mut output);
@@ -392,7 +430,8 @@ impl Coordinator {
 
     /// When [`Self::tick`] has something to do next.
     pub fn next_deadline(&self) -> Option<u64> {
-        let peers = self.peers.values().filter_map(|peer| peer.resend);
+        let peers = self.peers.values();
+        let peers = peers.flat_map(|peer| peer.resend.into_iter().chain(peer.greet));
         let target = self.target.as_ref().and_then(Target::deadline);
         let tasks = self.tasks.values().map(Task::deadline);
         let generation = self.generation.as_ref().map(Generation::deadline);
@@ -423,8 +462,13 @@ impl Coordinator {
             peer.size = hello.size;
             peer.next = hello.size;
             peer.resend = None;
+            if hello.stage == Stage::Out {
+                output.events.push(Event::SignerOut { node: node.into() });
+            }
             peer.hello = Some(hello);
         }
+        self.introduce(now, node, output);
+        self.tell_published(archive, node, output);
         self.feed(now, archive, node, output);
         self.resume_generation(node, output);
     }

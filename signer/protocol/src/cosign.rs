@@ -14,9 +14,10 @@ use bauta_log::{Edge, SignedCheckpoint, tile::TileFile};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    memory::Memory,
     messages::{
-        Append, Bytes, Code, Cosigned, Digest, MAX_OBJECT, Object, ObjectWanted, Received, Subject,
-        ToCoordinator,
+        Append, Bytes, Code, Cosigned, Digest, MAX_OBJECT, Object, ObjectWanted, Received, Stage,
+        Subject, ToCoordinator,
     },
     node::{CLOCK_WINDOW, DurableHead, Node, NodeEvent, Output, Record},
     rulebook::{ExtendError, Objects, Rulebook, Store},
@@ -78,6 +79,11 @@ impl<B: Rulebook> Node<B> {
         };
         let head = signed.checkpoint().head();
         let subject = Subject::Append(head.size);
+        if self.standing.stage == Stage::Out
+            && let Err((code, reason)) = self.require_welcome()
+        {
+            return output.refuse(subject, code, reason);
+        }
         if let Err(error) = self.config.log.verify(&signed) {
             return output.refuse(subject, Code::LogSignature, error);
         }
@@ -101,6 +107,7 @@ impl<B: Rulebook> Node<B> {
                 let reason = "another root at a size that this node cosigned: the log has forked";
                 return output.refuse(subject, Code::Forked, reason);
             }
+            self.observe(store, &signed, output);
             // The head is durable: saying it again, with the time of now, adds nothing.
             return self.cosign(now, &signed, output);
         }
@@ -251,6 +258,9 @@ impl<B: Rulebook> Node<B> {
                 return output.refuse(subject, Code::InvalidEntry, error);
             }
         }
+        let before = self.edge.clone();
+        self.mark_change(&before, &staging.entries);
+        self.mark_roots(&before, &staging.entries);
         let read = overlay.read.into_inner();
         for digest in read {
             if let Some(bytes) = staging.objects.remove(&digest) {
@@ -269,13 +279,25 @@ impl<B: Rulebook> Node<B> {
         self.edge = edge;
         self.head = head;
         self.checkpoint = staging.note;
+        // A head that was published may come with its quorums.
+        self.observe(store, &staging.signed, output);
         self.activate(output);
         self.cosign(now, &staging.signed, output);
     }
 
-    fn cosign(&self, now: u64, signed: &SignedCheckpoint, output: &mut Output) {
+    pub(crate) fn cosign(&mut self, now: u64, signed: &SignedCheckpoint, output: &mut Output) {
         let checkpoint = signed.checkpoint();
         let head = checkpoint.head();
+        if let Err((code, reason)) = self.require_welcome() {
+            return output.refuse(Subject::Append(head.size), code, reason);
+        }
+        if head != self.standing.cosigned {
+            self.standing.cosigned = head;
+            output.persist.push(Record::Remember {
+                name: Memory::Cosigned,
+                value: crate::welcome::encode_head(&head),
+            });
+        }
         let line = self
             .keys
             .cosignature

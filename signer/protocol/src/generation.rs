@@ -288,8 +288,8 @@ impl Coordinator {
             return;
         };
         match refused.code {
-            // It waits for the log, which is on its way; the next deadline asks again.
-            Code::Behind | Code::NotLogged => self.generation = Some(generation),
+            // It waits for the log, which is on its way, or for its welcome; the next deadline asks again.
+            Code::Behind | Code::NotLogged | Code::Unwelcome => self.generation = Some(generation),
             // It was started anew and lost its secrets: everybody begins again.
             Code::OutOfTurn if generation.attempts < MAX_ATTEMPTS => {
                 let again = self.generate_key(now, rng, generation.task);

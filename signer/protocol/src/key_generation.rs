@@ -65,6 +65,7 @@ impl<B: Rulebook> Node<B> {
         start: &DkgStart,
     ) -> Result<KeyGeneration, (Code, String)> {
         let run = start.run;
+        self.require_welcome()?;
         self.logged(store, run.index, start.proof.as_slice())?;
         let participants = self
             .rulebook

@@ -39,8 +39,9 @@ impl Ed25519Key for SigningKey {
 pub struct NodeKeys {
     /// Cosigns checkpoints of this CA's logs, and nothing else.
     pub cosignature: Box<dyn Ed25519Key + Send>,
-    /// Signs key-generation messages and authority files, and nothing else. The two are told apart by their first
-    /// bytes: a domain tag with its length here, `bauta/v1/authority` and a line feed there.
+    /// Signs what this node says to other signers (key generation, starts, welcomes) and authority files, and nothing
+    /// else. They are told apart by their first bytes: a domain tag with its length in the messages,
+    /// `bauta/v1/authority` and a line feed in the files.
     pub approval: Box<dyn Ed25519Key + Send>,
 }
 

@@ -29,7 +29,10 @@ use crate::{
     coordinator::{Membership, Signer},
     dkg::{Participant, Participants},
     keys::{PublicShare, PublicShares},
-    rulebook::{CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling, ToBeSigned},
+    rulebook::{
+        AuthoritySigners, CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling,
+        SignerKeys, ToBeSigned,
+    },
 };
 
 /// A ledger as a [`Rulebook`].
@@ -135,8 +138,19 @@ pub fn public_shares(authority: &Authority) -> Vec<PublicShares> {
 pub fn membership(ledger: &Ledger) -> Option<Membership> {
     let authority = ledger.authority()?;
     // Files are checked when they are logged: an authority that is in force can be used.
+    let signing = signers(authority).ok()?;
+    let mut leaving: Vec<Signer> = Vec::new();
+    for former in ledger.quorums() {
+        for signer in signers(former).ok()? {
+            let named = |other: &Signer| other.name == signer.name;
+            if !signing.iter().any(named) && !leaving.iter().any(named) {
+                leaving.push(signer);
+            }
+        }
+    }
     Some(Membership {
-        signers: signers(authority).ok()?,
+        signers: signing,
+        leaving,
         policies: policies(ledger).ok()?,
         quorum: authority.quorum.q,
         keys: public_shares(authority),
@@ -232,6 +246,16 @@ impl Rulebook for LedgerRulebook {
                     .to_owned(),
             });
         }
+        if self.ledger.quorums().len() > 2 {
+            let index = self.ledger.authority_file().map_or(0, |file| file.index);
+            let _ = self.ledger.rollback(&before);
+            return Err(ExtendError::Invalid {
+                index,
+                reason: "a second change of signers before the first has its quorums: the head that settled the first \
+                         is needed before"
+                    .to_owned(),
+            });
+        }
         // What a node cosigned it never takes back, so it needs no way back. A change of authority alone waits for its
         // head to have its quorums: until then a proof needs those of before, too.
         if self.ledger.quorums().len() <= 1 {
@@ -261,12 +285,45 @@ impl Rulebook for LedgerRulebook {
         policies(&self.ledger).unwrap_or_default()
     }
 
+    fn authorities(&self) -> Vec<AuthoritySigners> {
+        let authorities = self.ledger.quorums().iter();
+        authorities
+            .filter_map(|authority| {
+                let cosignatures = signers(authority).ok()?.into_iter();
+                Some(AuthoritySigners {
+                    quorum: authority.quorum.q,
+                    signers: authority
+                        .signers
+                        .iter()
+                        .zip(cosignatures)
+                        .map(|(signer, known)| SignerKeys {
+                            name: known.name,
+                            approval: signer.approval.public(),
+                            cosignature: known.cosignature,
+                        })
+                        .collect(),
+                })
+            })
+            .collect()
+    }
+
+    fn is_founder(&self, approval: &[u8; 32]) -> bool {
+        self.ledger.first_authority_file().is_some_and(|file| {
+            let mut signers = file.body.signers.iter();
+            signers.any(|signer| signer.approval.public() == *approval)
+        })
+    }
+
+    fn unsettled(&self) -> Option<u64> {
+        let file = self.ledger.authority_file()?;
+        (self.ledger.quorums().len() > 1).then_some(file.index + 1)
+    }
+
     fn quorum_seen(&mut self, checkpoint: &CosignedCheckpoint) {
-        let covered = self
-            .ledger
-            .authority_file()
-            .is_some_and(|file| checkpoint.head().size > file.index);
-        if covered && self.ledger.quorums().len() > 1 {
+        if self
+            .unsettled()
+            .is_some_and(|size| checkpoint.head().size >= size)
+        {
             self.ledger.settle();
         }
     }

@@ -20,6 +20,7 @@
 )]
 
 mod appends;
+pub mod boot;
 mod codec;
 pub mod coordinator;
 pub mod cosign;
@@ -29,9 +30,13 @@ pub mod generation;
 pub mod key_generation;
 pub mod keys;
 pub mod ledger_rulebook;
+pub mod memory;
 pub mod messages;
 pub mod node;
 pub mod nonces;
+mod relay;
 pub mod rulebook;
 pub mod sessions;
+mod settling;
 pub mod signing;
+mod welcome;

@@ -8,10 +8,13 @@
 use thiserror::Error;
 use tls_codec::{DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
+use crate::boot::{Boot, MAX_BOOTS, NotWelcome, Proof, Welcome};
 pub use crate::codec::Bytes;
 
 /// SHA-256.
 pub type Digest = [u8; 32];
+/// One start of a node's process, drawn at random.
+pub type BootId = [u8; 16];
 
 /// The protocol's version: the first byte of every frame.
 pub const VERSION: u8 = 1;
@@ -117,6 +120,18 @@ pub enum ToNode {
     /// Ask for a signature share.
     #[tls_codec(discriminant = 7)]
     Sign(SignRequest),
+    /// A checkpoint has its quorums.
+    #[tls_codec(discriminant = 16)]
+    Published(Published),
+    /// Another node has started, and asks whether it goes on from where it was.
+    #[tls_codec(discriminant = 17)]
+    Boot(Boot),
+    /// Another node's yes to that.
+    #[tls_codec(discriminant = 18)]
+    Welcome(Welcome),
+    /// Another node's no.
+    #[tls_codec(discriminant = 19)]
+    NotWelcome(NotWelcome),
 }
 
 /// From one node to the coordinator.
@@ -153,6 +168,18 @@ pub enum ToCoordinator {
     /// "No", and why.
     #[tls_codec(discriminant = 10)]
     Refused(Refused),
+    /// This node has started: for all others.
+    #[tls_codec(discriminant = 17)]
+    Boot(Boot),
+    /// It welcomes another's start: for that one.
+    #[tls_codec(discriminant = 18)]
+    Welcome(Welcome),
+    /// It does not, and has proof: for that one.
+    #[tls_codec(discriminant = 19)]
+    NotWelcome(NotWelcome),
+    /// It stops in good order: whatever waits for it need wait no longer.
+    #[tls_codec(discriminant = 20)]
+    Goodbye,
 }
 
 /// Entries from `first`, and a checkpoint signed by the log, of a size not below what the entries reach. While the
@@ -166,6 +193,14 @@ pub struct Append {
     /// Small objects that the entries name, to save a round trip.
     pub objects: Vec<Bytes>,
     /// The checkpoint: a signed note with the log's signature.
+    pub checkpoint: Bytes,
+}
+
+/// A checkpoint that has its quorums, with their lines: what tells a node that a change of signers has taken effect, and
+/// what each signer holds.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct Published {
+    /// The signed note.
     pub checkpoint: Bytes,
 }
 
@@ -297,13 +332,27 @@ pub struct Hello {
     #[tls_codec(with = "crate::codec::text")]
     pub name: String,
     /// Random at each start of the process: nonces of another boot are gone.
-    pub boot: [u8; 16],
-    /// Size of the log that it holds and cosigned.
+    pub boot: BootId,
+    /// Whether it signs.
+    pub stage: Stage,
+    /// Size of the log that it holds.
     pub size: u64,
     /// Its root.
     pub root: Digest,
     /// Group keys that it holds a share of, in force or waiting for their authority entry.
     pub keys: Vec<GroupKey>,
+}
+
+/// Where a node stands with the other signers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+#[repr(u8)]
+pub enum Stage {
+    /// It has started, and waits for the others to say that it goes on from where it was: it signs nothing yet.
+    Waiting = 1,
+    /// It signs.
+    Welcome = 2,
+    /// The others proved that it does not go on from where it was: it signs nothing until it is re-enrolled.
+    Out = 3,
 }
 
 /// A group's Ed25519 public key.
@@ -526,6 +575,10 @@ pub enum Code {
     Scheme = 21,
     /// The node's own key or store failed.
     Internal = 22,
+    /// The node has started and the others have not welcomed it yet. Of a checkpoint it says that it holds the entries.
+    Unwelcome = 32,
+    /// The node was put back or copied, and signs nothing until it is re-enrolled under new keys.
+    Out = 33,
 }
 
 fn bound(ok: bool, field: &'static str) -> Result<(), DecodeError> {
@@ -575,6 +628,10 @@ impl Message for ToNode {
                 part(&request.openings, "openings")?;
                 part(&request.payload, "payload")
             }
+            Self::Published(published) => part(&published.checkpoint, "checkpoint"),
+            Self::Boot(boot) => boot.check(),
+            Self::Welcome(welcome) => welcome.check(),
+            Self::NotWelcome(not_welcome) => not_welcome.check(),
         }
     }
 }
@@ -598,6 +655,30 @@ impl DkgRound2 {
     }
 }
 
+impl Boot {
+    fn check(&self) -> Result<(), DecodeError> {
+        name(&self.name)?;
+        bound(self.before.len() <= MAX_BOOTS, "boots")
+    }
+}
+
+impl Welcome {
+    fn check(&self) -> Result<(), DecodeError> {
+        name(&self.name)?;
+        name(&self.to)
+    }
+}
+
+impl NotWelcome {
+    fn check(&self) -> Result<(), DecodeError> {
+        name(&self.to)?;
+        match &self.proof {
+            Proof::Boot(boot) => boot.check(),
+            Proof::Checkpoint(note) => part(note, "checkpoint"),
+        }
+    }
+}
+
 impl Message for ToCoordinator {
     fn check(&self) -> Result<(), DecodeError> {
         match self {
@@ -615,6 +696,10 @@ impl Message for ToCoordinator {
             }
             Self::Share(share) => part(&share.payload, "share"),
             Self::Refused(refused) => bound(refused.reason.len() <= MAX_PART, "reason"),
+            Self::Boot(boot) => boot.check(),
+            Self::Welcome(welcome) => welcome.check(),
+            Self::NotWelcome(not_welcome) => not_welcome.check(),
+            Self::Goodbye => Ok(()),
         }
     }
 }

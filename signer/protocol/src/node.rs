@@ -11,13 +11,16 @@ use zeroize::Zeroizing;
 use crate::{
     cosign::Staging,
     dkg::KeyGeneration,
-    keys::{KeyShare, NodeKeys, PublicShares},
+    keys::{KeyError, KeyShare, NodeKeys, PublicShares},
+    memory::Memory,
     messages::{
-        Code, Digest, DkgAgreement, DkgRun, GroupKey, Hello, NonceCommitments, NumberedCommitment,
-        Refused, Slot, Subject, ToCoordinator, ToNode,
+        BootId, Code, Digest, DkgAgreement, DkgRun, GroupKey, Hello, NonceCommitments,
+        NumberedCommitment, Refused, Slot, Stage, Subject, ToCoordinator, ToNode,
     },
     nonces::NonceStock,
     rulebook::{ExtendError, Rulebook, Store},
+    settling::Settling,
+    welcome::Standing,
 };
 
 /// How far an entry's time may lie from a node's clock: ahead for a cosignature, either way for a share. Seconds.
@@ -76,6 +79,13 @@ pub enum Record {
         /// [`KeyShare::to_bytes`].
         secret: Zeroizing<Vec<u8>>,
     },
+    /// Something that the node knows beside its log. Replaces what was under the name.
+    Remember {
+        /// Which row.
+        name: Memory,
+        /// Its value.
+        value: Vec<u8>,
+    },
 }
 
 /// The newest head that a node cosigned.
@@ -92,6 +102,30 @@ pub struct DurableHead {
 pub enum NodeEvent {
     /// A head was cosigned.
     Cosigned(Head),
+    /// This head has q cosignatures of the old and q of the new signers: the change has taken effect.
+    SignersChanged(Head),
+    /// So many other signers say that this one goes on from where it was: from now on it signs.
+    Welcomed {
+        /// How many.
+        by: usize,
+    },
+    /// Other signers proved that this one was put back or copied: it signs nothing any more.
+    Out {
+        /// What to do.
+        reason: String,
+    },
+    /// Another signer started, and does not go on from where it was; it was sent the proof.
+    PutBack {
+        /// Which.
+        name: String,
+    },
+    /// Another signer has started so often since this one saw it that this one cannot tell whether it goes on from there.
+    TooManyStarts {
+        /// Which.
+        name: String,
+        /// How often.
+        counter: u64,
+    },
     /// A share was given for this entry.
     ShareGiven {
         /// Index of the entry.
@@ -153,6 +187,19 @@ pub enum RestoreError {
     /// The rules refuse what was cosigned.
     #[error("the stored log does not pass the rules it was cosigned under: {0}")]
     Rules(#[from] ExtendError),
+    /// What is remembered of a change of signers does not belong to the entries.
+    #[error(
+        "a checkpoint that settled a change of signers is not of the stored log: the store is damaged; re-enrol this signer under a new key"
+    )]
+    Settled,
+    /// What is remembered cannot be read.
+    #[error(
+        "what this signer remembers of its starts is damaged: restore the store, or re-enrol this signer under a new key"
+    )]
+    Memory,
+    /// The approval key failed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The cosignature key is not the configured one.
     #[error("the cosignature key that was loaded is not the configured {0}")]
     CosignatureKey(String),
@@ -178,7 +225,9 @@ pub struct Node<B> {
     pub(crate) held: BTreeMap<GroupKey, HeldKey>,
     pub(crate) generation: Option<KeyGeneration>,
     pub(crate) agreements: BTreeMap<DkgRun, DkgAgreement>,
-    pub(crate) boot: [u8; 16],
+    pub(crate) boot: BootId,
+    pub(crate) settling: Settling,
+    pub(crate) standing: Standing,
 }
 
 impl<B: Rulebook> Node<B> {
@@ -212,6 +261,13 @@ impl<B: Rulebook> Node<B> {
                 )
             })
             .collect();
+        let standing = Standing::begin(
+            &config.name,
+            config.log.name(),
+            boot,
+            &*keys.approval,
+            store,
+        )?;
         let mut node = Self {
             config,
             keys,
@@ -224,6 +280,8 @@ impl<B: Rulebook> Node<B> {
             generation: None,
             agreements: BTreeMap::new(),
             boot,
+            settling: Settling::default(),
+            standing,
         };
         if let Some(durable) = head {
             node.replay(&durable, store)?;
@@ -235,16 +293,26 @@ impl<B: Rulebook> Node<B> {
     fn replay(&mut self, durable: &DurableHead, store: &dyn Store) -> Result<(), RestoreError> {
         const CHUNK: u64 = 1024;
         let size = durable.head.size;
+        let mut settled = self.next_settled(store)?;
         while self.edge.size() < size {
             let first = self.edge.size();
-            let entries = (first..size.min(first + CHUNK))
+            let stop = settled
+                .as_ref()
+                .map_or(size, |signed| signed.checkpoint().head().size);
+            let entries = (first..size.min(stop).min(first + CHUNK))
                 .map(|index| store.entry(index).ok_or(RestoreError::EntryMissing(index)))
                 .collect::<Result<Vec<_>, _>>()?;
-            (self.edge, _) = self
+            let (edge, _) = self
                 .edge
                 .extend(&entries)
                 .map_err(|_| RestoreError::Root(size))?;
             self.rulebook.extend(&entries, store)?;
+            self.mark_change(&self.edge.clone(), &entries);
+            self.edge = edge;
+            if let Some(signed) = settled.take_if(|_| self.edge.size() >= stop) {
+                self.settle_again(&signed)?;
+                settled = self.next_settled(store)?;
+            }
         }
         if self.edge.head() != durable.head {
             return Err(RestoreError::Root(size));
@@ -259,9 +327,14 @@ impl<B: Rulebook> Node<B> {
         &self.config.name
     }
 
-    /// The newest head that it cosigned.
+    /// The newest head that it holds; it has cosigned it, unless it waits to be welcomed.
     pub fn head(&self) -> Head {
         self.head
+    }
+
+    /// Where it stands with the other signers.
+    pub fn standing(&self) -> Stage {
+        self.standing.stage
     }
 
     /// Its rules, and so the state of its log.
@@ -272,20 +345,40 @@ impl<B: Rulebook> Node<B> {
     /// The first words on a new connection: where the node is, and commitments to all unspent nonces.
     pub fn connected<R: RngCore + CryptoRng>(&mut self, rng: &mut R) -> Output {
         let mut output = Output::default();
-        output.send.push(ToCoordinator::Hello(Hello {
+        self.record_start(&mut output);
+        output.send.push(self.hello());
+        self.ask_for_welcome(&mut output);
+        self.fill_stocks(rng, &mut Output::default());
+        self.offer_nonces(&mut output);
+        output
+    }
+
+    pub(crate) fn hello(&self) -> ToCoordinator {
+        ToCoordinator::Hello(Hello {
             name: self.config.name.clone(),
             boot: self.boot,
+            stage: self.standing.stage,
             size: self.head.size,
             root: self.head.root,
             keys: self.held.keys().copied().collect(),
-        }));
-        self.fill_stocks(rng, &mut Output::default());
+        })
+    }
+
+    /// Commitments to all unspent nonces.
+    pub(crate) fn offer_nonces(&self, output: &mut Output) {
         for (group_key, held) in &self.held {
             let offered = held.stock.offered();
             if !offered.is_empty() {
                 output.send.push(nonces(*group_key, self.boot, offered));
             }
         }
+    }
+
+    /// The last words, when the process is stopped in good order.
+    pub fn goodbye(&mut self) -> Output {
+        let mut output = Output::default();
+        self.save_seen(&mut output);
+        output.send.push(ToCoordinator::Goodbye);
         output
     }
 
@@ -298,6 +391,7 @@ impl<B: Rulebook> Node<B> {
         message: ToNode,
     ) -> Output {
         let mut output = Output::default();
+        self.record_start(&mut output);
         match message {
             ToNode::Ping => return self.connected(rng),
             ToNode::Append(append) => self.append(now, store, append, &mut output),
@@ -306,8 +400,17 @@ impl<B: Rulebook> Node<B> {
             ToNode::DkgRound1s(all) => self.dkg_round1s(rng, &all, &mut output),
             ToNode::DkgRound2s(all) => self.dkg_round2s(&all, &mut output),
             ToNode::Sign(request) => self.sign(now, store, &request, &mut output),
+            ToNode::Published(published) => self.published(store, &published, &mut output),
+            ToNode::Boot(boot) => self.other_started(store, boot, &mut output),
+            ToNode::Welcome(welcome) => self.welcomed(now, rng, store, &welcome, &mut output),
+            ToNode::NotWelcome(not_welcome) => self.not_welcome(not_welcome.proof, &mut output),
         }
+        // A log that has grown, or signers that have changed, may be what a welcome waited for.
+        self.consider(now, rng, &mut output);
         self.fill_stocks(rng, &mut output);
+        if !output.persist.is_empty() {
+            self.save_seen(&mut output);
+        }
         output
     }
 
@@ -337,7 +440,10 @@ impl<B: Rulebook> Node<B> {
     }
 
     /// Fills the stocks of keys in force, and offers what is new.
-    fn fill_stocks<R: RngCore + CryptoRng>(&mut self, rng: &mut R, output: &mut Output) {
+    pub(crate) fn fill_stocks<R: RngCore + CryptoRng>(&mut self, rng: &mut R, output: &mut Output) {
+        if self.standing.stage != Stage::Welcome {
+            return;
+        }
         for (group_key, held) in &mut self.held {
             if held.public.is_none() || !held.stock.is_low() {
                 continue;

@@ -1,12 +1,13 @@
 //! What the protocol asks of the rules: which entries are valid, who the signers are, what is to be signed. The
 //! answers are functions of the log alone, so that honest nodes never differ; clocks stay outside, with the node.
 
-use bauta_log::{CosignedCheckpoint, LogPolicy, LoggedEntry};
+use bauta_log::{CosignatureVerifier, CosignedCheckpoint, Edge, LogPolicy, LoggedEntry};
 use thiserror::Error;
 
 use crate::{
     dkg::Participants,
     keys::PublicShares,
+    memory::Memory,
     messages::{Digest, GroupKey, Slot},
 };
 
@@ -24,6 +25,42 @@ pub trait Store: Objects {
     fn bound(&self, index: u64) -> Option<Digest>;
     /// Is this nonce recorded as spent ([`crate::node::Record::Burnt`])?
     fn burnt(&self, group_key: &GroupKey, slot: &Slot) -> bool;
+    /// What was remembered under this name ([`crate::node::Record::Remember`]).
+    fn remembered(&self, name: &Memory) -> Option<Vec<u8>>;
+    /// The root that the stored log had at `size`, if so many entries are held. A store that keeps tiles answers from
+    /// them; nothing rests on the answer but whether another signer's head is part of this log.
+    fn root_at(&self, size: u64) -> Option<Digest> {
+        const CHUNK: u64 = 1024;
+        let mut edge = Edge::new();
+        while edge.size() < size {
+            let first = edge.size();
+            let entries = (first..size.min(first + CHUNK))
+                .map(|index| self.entry(index))
+                .collect::<Option<Vec<_>>>()?;
+            (edge, _) = edge.extend(&entries).ok()?;
+        }
+        Some(edge.root())
+    }
+}
+
+/// Who signs under one authority.
+#[derive(Debug, Clone)]
+pub struct AuthoritySigners {
+    /// q: how many of them cosign a head.
+    pub quorum: usize,
+    /// All of them.
+    pub signers: Vec<SignerKeys>,
+}
+
+/// A signer's public keys.
+#[derive(Debug, Clone)]
+pub struct SignerKeys {
+    /// Its name.
+    pub name: String,
+    /// Its Ed25519 approval key: who it is, for the other signers.
+    pub approval: [u8; 32],
+    /// Its cosignature key.
+    pub cosignature: CosignatureVerifier,
 }
 
 /// How an entry was judged.
@@ -130,7 +167,17 @@ pub trait Rulebook {
     /// logged, and more than one while a change of authority waits for its quorums.
     fn log_policies(&self) -> Vec<LogPolicy>;
 
-    /// A checkpoint satisfied all of [`Self::log_policies`]: what it covers is settled.
+    /// Who signs, under each authority that [`Self::log_policies`] speaks of and in the same order: the one that is
+    /// settled first, the newest last.
+    fn authorities(&self) -> Vec<AuthoritySigners>;
+
+    /// Does the log's first authority name a signer with this approval key?
+    fn is_founder(&self, approval: &[u8; 32]) -> bool;
+
+    /// While a change of signers waits for its quorums: the smallest size of a head that holds it.
+    fn unsettled(&self) -> Option<u64>;
+
+    /// A checkpoint of this very log satisfied all of [`Self::log_policies`]: what it covers is settled.
     fn quorum_seen(&mut self, checkpoint: &CosignedCheckpoint);
 
     /// Public sides of all CA keys in force.

@@ -44,6 +44,7 @@ impl<B: Rulebook> Node<B> {
         request: &SignRequest,
         output: &mut Output,
     ) -> Result<(), (Code, String)> {
+        self.require_welcome()?;
         if request.scheme != FROST_ED25519 || request.round != 1 {
             return Err((
                 Code::Scheme,
@@ -176,8 +177,6 @@ impl<B: Rulebook> Node<B> {
                 .map_err(|error| not_logged(error.to_string()))?;
             logged = Some(checked);
         }
-        let logged = logged.ok_or_else(|| not_logged("no authority is logged".into()))?;
-        self.rulebook.quorum_seen(logged.checkpoint());
-        Ok(logged)
+        logged.ok_or_else(|| not_logged("no authority is logged".into()))
     }
 }

@@ -28,6 +28,8 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 /// A stream on which nothing came for so long is given up.
 pub const SILENCE: Duration = Duration::from_secs(35);
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a signer that stops waits for its last words to arrive.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Frames that wait for the network before the node waits too.
 const QUEUE: usize = 64;
 
@@ -130,6 +132,18 @@ impl Session {
     /// The sending half.
     pub fn sender(&self) -> Sender {
         Sender(self.outgoing.clone())
+    }
+
+    /// Ends the stream in good order: what was sent reaches the coordinator, which then ends its side.
+    pub async fn finish(self) {
+        let Self {
+            outgoing,
+            mut incoming,
+        } = self;
+        drop(outgoing);
+        let ended = async { while let Ok(Some(_)) = incoming.message().await {} };
+        // One that does not end its side has had its chance.
+        let _ = tokio::time::timeout(FAREWELL, ended).await;
     }
 
     /// The next message, heartbeats left out.

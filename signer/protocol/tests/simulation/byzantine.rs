@@ -280,8 +280,7 @@ fn equivocation_in_key_generation_is_caught() {
     let mut world = World::new(12, 5, 3, 4);
     let (run, round1) = round_1(&mut world);
     // Signer 1 starts afresh in secret, and signs another round 1 for the same run; the coordinator shows it to signer 2.
-    world.stop(0);
-    world.start(0);
+    world.restart(0);
     let proof = world
         .log
         .proof(0, world.cosigned.as_ref().unwrap().signed());
@@ -373,8 +372,7 @@ fn what_the_coordinator_alters_in_key_generation_is_noticed() {
         attempt: [2; 16],
         ..run
     };
-    world.stop(0);
-    world.start(0);
+    world.restart(0);
     let other = match world
         .tell(
             0,
@@ -435,7 +433,7 @@ fn a_node_that_restarts_in_the_middle_makes_everybody_begin_again() {
     world.delay = 50;
     let now = world.seconds();
     world.log(&[entry(b'I', now, b"")]);
-    world.crashes = 60;
+    world.crashes = 20;
     let group_key = world.make_key();
     world.crashes = 0;
     world.issue(group_key);

@@ -125,8 +125,7 @@ fn an_entry_has_one_certificate_even_after_a_restart() {
     assert_eq!(verdict(&mut world, first), None);
     let second = request(&mut world, index, group_key, proof.clone(), b"another");
     assert_eq!(verdict(&mut world, second), Some(Code::AnotherTbs));
-    world.stop(0);
-    world.start(0);
+    world.restart(0);
     let second = request(&mut world, index, group_key, proof.clone(), b"another");
     assert_eq!(verdict(&mut world, second), Some(Code::AnotherTbs));
     // The same certificate again, with fresh nonces, any number of times.
@@ -143,8 +142,7 @@ fn a_nonce_is_spent_once() {
     assert_eq!(verdict(&mut world, asked.clone()), None);
     assert_eq!(verdict(&mut world, asked.clone()), Some(Code::NonceSpent));
     // Crash after the share left, restart, the same request again (keep #933).
-    world.stop(0);
-    world.start(0);
+    world.restart(0);
     assert_eq!(verdict(&mut world, asked), Some(Code::NonceSpent));
     // A copy of the running process: its memory has the nonce, the store knows better.
     let copied = request(&mut world, index, group_key, proof, b"");

@@ -15,7 +15,10 @@ use bauta_signer_protocol::{
     dkg::{Participant, Participants},
     keys::{PublicShare, PublicShares},
     messages::{Digest, GroupKey},
-    rulebook::{CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling, ToBeSigned},
+    rulebook::{
+        AuthoritySigners, CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling,
+        SignerKeys, ToBeSigned,
+    },
 };
 use data_encoding::HEXLOWER;
 
@@ -25,6 +28,7 @@ pub(crate) const OPERATION: Digest = [7; 32];
 #[derive(Clone)]
 pub(crate) struct Toy {
     pub(crate) policy: LogPolicy,
+    pub(crate) signers: AuthoritySigners,
     pub(crate) participants: Participants,
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) keys: Vec<PublicShares>,
@@ -39,6 +43,19 @@ impl Toy {
     ) -> Self {
         Self {
             policy: LogPolicy::quorum_of(log.clone(), cosigners, q).unwrap(),
+            signers: AuthoritySigners {
+                quorum: q,
+                signers: participants
+                    .list
+                    .iter()
+                    .zip(cosigners)
+                    .map(|(participant, cosignature)| SignerKeys {
+                        name: participant.name.clone(),
+                        approval: participant.approval_key,
+                        cosignature: cosignature.clone(),
+                    })
+                    .collect(),
+            },
             participants,
             entries: Vec::new(),
             keys: Vec::new(),
@@ -154,6 +171,19 @@ impl Rulebook for Toy {
 
     fn log_policies(&self) -> Vec<LogPolicy> {
         vec![self.policy.clone()]
+    }
+
+    fn authorities(&self) -> Vec<AuthoritySigners> {
+        vec![self.signers.clone()]
+    }
+
+    fn is_founder(&self, approval: &[u8; 32]) -> bool {
+        let mut signers = self.signers.signers.iter();
+        signers.any(|signer| signer.approval == *approval)
+    }
+
+    fn unsettled(&self) -> Option<u64> {
+        None
     }
 
     fn quorum_seen(&mut self, _checkpoint: &CosignedCheckpoint) {}

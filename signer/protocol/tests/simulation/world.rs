@@ -15,7 +15,8 @@ use bauta_signer_protocol::{
     dkg::Participants,
     generation::GenerationTask,
     keys::{KeyShare, NodeKeys},
-    messages::{Digest, GroupKey, Message, Slot, ToCoordinator, ToNode},
+    memory::Memory,
+    messages::{Digest, GroupKey, Message, Slot, Stage, ToCoordinator, ToNode},
     node::{DurableHead, Node, NodeConfig, NodeEvent, Output, Record},
     rulebook::{Objects, Rulebook, Store},
     sessions::SignTask,
@@ -42,6 +43,7 @@ pub(crate) struct MemoryStore {
     pub(crate) burnt: BTreeSet<(GroupKey, Slot)>,
     pub(crate) shares: BTreeMap<GroupKey, Vec<u8>>,
     pub(crate) tiles: usize,
+    pub(crate) memory: BTreeMap<Memory, Vec<u8>>,
 }
 
 impl MemoryStore {
@@ -83,6 +85,9 @@ impl MemoryStore {
                 Record::KeyShare { group_key, secret } => {
                     self.shares.insert(group_key, secret.to_vec());
                 }
+                Record::Remember { name, value } => {
+                    self.memory.insert(name, value);
+                }
             }
         }
     }
@@ -104,6 +109,9 @@ impl Store for MemoryStore {
     fn burnt(&self, group_key: &GroupKey, slot: &Slot) -> bool {
         self.burnt.contains(&(*group_key, *slot))
     }
+    fn remembered(&self, name: &Memory) -> Option<Vec<u8>> {
+        self.memory.get(name).cloned()
+    }
 }
 
 /// The service's log.
@@ -113,6 +121,8 @@ pub(crate) struct Log {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) objects: BTreeMap<Digest, Vec<u8>>,
     pub(crate) steps: std::cell::Cell<usize>,
+    /// Checkpoints that settled a change of signers.
+    pub(crate) changes: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Log {
@@ -123,6 +133,7 @@ impl Log {
             entries: Vec::new(),
             objects: BTreeMap::new(),
             steps: std::cell::Cell::new(0),
+            changes: BTreeMap::new(),
         }
     }
 
@@ -169,6 +180,18 @@ impl Archive for Log {
             self.steps.set(self.steps.get() + 1);
             self.sign(self.tree.head_at(size).unwrap()).to_bytes()
         })
+    }
+    fn change_after(&self, size: u64) -> Option<Vec<u8>> {
+        self.changes
+            .range(size + 1..)
+            .next()
+            .map(|(_, note)| note.clone())
+    }
+    fn change_up_to(&self, size: u64) -> Option<Vec<u8>> {
+        self.changes
+            .range(..=size)
+            .next_back()
+            .map(|(_, note)| note.clone())
     }
 }
 
@@ -334,6 +357,21 @@ impl World {
         let output = self.coordinator.connected(self.now, &name);
         self.coordinator_output(output);
         self.node_output(i, hello);
+    }
+
+    /// The process starts again, and the others welcome it.
+    pub(crate) fn restart(&mut self, i: usize) {
+        self.stop(i);
+        self.start(i);
+        assert!(
+            self.run(60, |w| w.standing(i) == Stage::Welcome),
+            "not welcome: {:?}",
+            self.nodes[i].store.memory
+        );
+    }
+
+    pub(crate) fn standing(&self, i: usize) -> Stage {
+        self.nodes[i].node.as_ref().unwrap().standing()
     }
 
     pub(crate) fn stop(&mut self, i: usize) {
@@ -671,6 +709,7 @@ fn membership(
                 .unwrap(),
         ],
         signers,
+        leaving: Vec::new(),
         quorum,
         keys: keys.to_vec(),
     }
