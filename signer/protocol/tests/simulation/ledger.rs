@@ -30,24 +30,24 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::world::{Log, MemoryStore, ORIGIN, START};
 
-const EXPIRES: u64 = START + 365 * 86_400;
+pub(crate) const EXPIRES: u64 = START + 365 * 86_400;
 
-fn note_signer(name: &str, seed: u8) -> NoteSigner {
+pub(crate) fn note_signer(name: &str, seed: u8) -> NoteSigner {
     NoteSigner::from_secret(name, &[seed; 32]).unwrap()
 }
 
-fn approval(i: u8) -> NoteSigner {
+pub(crate) fn approval(i: u8) -> NoteSigner {
     note_signer(&format!("signer-{i}-approval"), 100 + i)
 }
 
-fn cosignature(i: u8) -> CosignatureKey {
+pub(crate) fn cosignature(i: u8) -> CosignatureKey {
     let public = SigningKey::from_bytes(&[50 + i; 32])
         .verifying_key()
         .to_bytes();
     CosignatureKey::new(&format!("signer-{i}.example.org"), &public).unwrap()
 }
 
-fn authority(log: &Log) -> Authority {
+pub(crate) fn authority(log: &Log) -> Authority {
     Authority {
         trust_domain: "example.org".into(),
         version: 1,

@@ -3,6 +3,7 @@
 
 mod boots;
 mod byzantine;
+mod change;
 mod cosignatures;
 mod ledger;
 mod network;
