@@ -62,7 +62,8 @@ pub(crate) enum Command {
     /// Make keys: administrator, service, TLS.
     #[command(display_order = 30, subcommand)]
     Keys(Keys),
-    /// Found a CA: sign its authority file, then drive distributed key generation and its certificate.
+    /// Found a CA: sign its authority file, then drive distributed key generation and its certificate. Certify it by another CA,
+    /// or others by a root; rotate its key.
     #[command(display_order = 31, subcommand)]
     Ca(Ca),
     /// Check, sign and publish policies and every other signed file.
@@ -414,10 +415,121 @@ pub(crate) enum Ca {
         /// The organisation in the CA certificate's subject.
         #[arg(long)]
         organization: Option<String>,
+        /// Found a root, which certifies CAs (`bauta ca certify`) and issues nothing to holders.
+        #[arg(long)]
+        root: bool,
+        /// How many CAs may stand between the root and a holder's certificate.
+        #[arg(long, value_name = "N", requires = "root", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+        path_length: u8,
         /// File for the CA certificate (PEM).
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Have the signers sign a PKCS#10 request, by which another CA certifies this one.
+    Request(CaRequest),
+    /// Log the certificate that another CA made for this one, so that issued chains lead to that CA's root.
+    Install(CaInstall),
+    /// As a root: certify another CA by its request.
+    Certify(CaCertify),
+    /// Let the signers generate the next CA key and certify it. It takes over when its certificate begins to be valid; the key
+    /// before stays good until it is retired.
+    Rotate(CaRotate),
+    /// Take a CA key away: the log says so, and the signers erase their shares of it.
+    Retire(CaRetire),
+}
+
+/// Who acts on a running CA.
+#[derive(Args)]
+pub(crate) struct CaOperator {
+    /// The service's admin socket.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) socket: PathBuf,
+    /// An administrator's key; k of them are needed.
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+}
+
+/// `bauta ca request`.
+#[derive(Args)]
+pub(crate) struct CaRequest {
+    #[command(flatten)]
+    pub(crate) operator: CaOperator,
+    /// Name of the CA key; the newest issuing one where it is not said.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ca_key: Option<String>,
+    /// File for the request (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// `bauta ca install`.
+#[derive(Args)]
+pub(crate) struct CaInstall {
+    #[command(flatten)]
+    pub(crate) operator: CaOperator,
+    /// The certificate (PEM); what follows it in the file is the chain above it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: PathBuf,
+    /// Certificates between it and the root (PEM), each followed by its issuer.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chain: Option<PathBuf>,
+    /// The root (PEM) that relying parties trust: the chain must verify under it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: PathBuf,
+}
+
+/// `bauta ca certify`.
+#[derive(Args)]
+pub(crate) struct CaCertify {
+    #[command(flatten)]
+    pub(crate) operator: CaOperator,
+    /// The other CA's request (PEM), as `bauta ca request` wrote it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) request: PathBuf,
+    /// The SPIFFE trust domain that the other CA issues for.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) trust_domain: String,
+    /// Years for which the certificate is valid, if the root's lasts as long.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) years: u32,
+    /// How many CAs may stand between the other CA and a holder's certificate: 0 for an issuing CA.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) path_length: u8,
+    /// Name of the root key; the newest one where it is not said.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ca_key: Option<String>,
+    /// File for the certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// `bauta ca rotate`.
+#[derive(Args)]
+pub(crate) struct CaRotate {
+    #[command(flatten)]
+    pub(crate) operator: CaOperator,
+    /// Days, from the last midnight (UTC), after which the new key takes over: relying parties add its certificate meanwhile.
+    #[arg(long, value_name = "DAYS", default_value_t = 7)]
+    pub(crate) notice_days: u32,
+    /// Years for which the CA certificate is valid.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) years: u32,
+    /// File for the new CA certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// `bauta ca retire`.
+#[derive(Args)]
+pub(crate) struct CaRetire {
+    #[command(flatten)]
+    pub(crate) operator: CaOperator,
+    /// Name of the CA key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ca_key: String,
+    /// Even if certificates that it signed may be in use, or it issues now: then nothing is issued until another key does.
+    #[arg(long)]
+    pub(crate) at_once: bool,
 }
 
 /// `bauta ca invite`.

@@ -86,6 +86,8 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
             keys,
             years,
             organization,
+            root,
+            path_length,
             out,
         }) => {
             let founding = operator::ca::Founding {
@@ -94,9 +96,25 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
                 keys: &keys,
                 years,
                 organization,
+                root: root.then_some(path_length),
                 out: &out,
             };
             operator::ca::init(&founding, printer).await
+        }
+        Command::Ca(Ca::Request(arguments)) => {
+            operator::hierarchy::request(&arguments, printer).await
+        }
+        Command::Ca(Ca::Install(arguments)) => {
+            operator::hierarchy::install(&arguments, printer).await
+        }
+        Command::Ca(Ca::Certify(arguments)) => {
+            operator::hierarchy::certify(&arguments, printer).await
+        }
+        Command::Ca(Ca::Rotate(arguments)) => {
+            operator::hierarchy::rotate(&arguments, printer).await
+        }
+        Command::Ca(Ca::Retire(arguments)) => {
+            operator::hierarchy::retire(&arguments, printer).await
         }
         Command::Policy(Policy::Check { file, kind }) => {
             operator::sign::check(&file, kind, printer)

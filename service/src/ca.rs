@@ -1,73 +1,167 @@
-//! The CA's own certificates: made once per key by a logged key operation, kept in the store, read by everybody.
+//! What the CA's keys signed by logged key operations: their own certificates, other CAs' certificates, requests. Each is made
+//! once, kept in the store, and found by what was signed, which anyone computes from the operation.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use bauta_statement::certificate;
+use bauta_statement::{
+    certificate::{self, Document, OutsideCertificate, ProfileError, Shape},
+    file::KeyOperation,
+    note::{Digest, sha256},
+};
+use bauta_verifier::ledger::{Ledger, Logged};
+use serde::{Deserialize, Serialize};
 
 use crate::store::{Store, StoreError};
 
-/// All CA certificates, by group key. Clones share them.
-#[derive(Clone)]
-pub struct CaCertificates {
-    store: Store,
-    known: Arc<RwLock<BTreeMap<[u8; 32], Vec<u8>>>>,
+/// Which CA certificates follow a leaf in an issued chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServedChain {
+    /// The newest installed one that is good from now to the leaf's end, with its chain but without a root; where there is none,
+    /// the CA's own. For relying parties that trust an organisation's root or a Bauta root.
+    #[default]
+    Installed,
+    /// The CA's own, always. For relying parties that trust it alone.
+    SelfSigned,
 }
 
-impl CaCertificates {
+/// All documents, by the SHA-256 of what was signed. Clones share them.
+#[derive(Clone)]
+pub struct CaDocuments {
+    store: Store,
+    known: Arc<RwLock<BTreeMap<Digest, Vec<u8>>>>,
+}
+
+/// What a key operation orders, and the document if it is made.
+pub(crate) type Ordered = (Document, Option<Vec<u8>>);
+
+impl CaDocuments {
     /// Reads them from the store.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn load(store: Store) -> Result<Self, StoreError> {
-        let known = store.ca_certificates().await?.into_iter().collect();
+        let known = store
+            .ca_documents()
+            .await?
+            .into_iter()
+            .map(|document| match certificate::disassemble(&document) {
+                Ok((signed, _)) => Ok((sha256(&signed), document)),
+                Err(_) => Err(StoreError::Damaged("a CA certificate that does not decode")),
+            })
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             store,
             known: Arc::new(RwLock::new(known)),
         })
     }
 
-    /// Keeps the certificate of a key; the first one stays.
+    /// Keeps a document; the first signature under the same bytes stays.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put(&self, group_key: [u8; 32], der: Vec<u8>) -> Result<(), StoreError> {
-        self.store.put_ca_certificate(&group_key, &der).await?;
+    pub async fn put(&self, ordered: &Document, der: Vec<u8>) -> Result<(), StoreError> {
+        let signed = ordered.digest();
+        self.store.put_ca_document(&signed, &der).await?;
         self.known
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .entry(group_key)
+            .entry(signed)
             .or_insert(der);
         Ok(())
     }
 
-    /// The certificate of a key, DER.
-    pub fn get(&self, group_key: &[u8; 32]) -> Option<Vec<u8>> {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(group_key)
-            .cloned()
+    /// What a logged operation orders, if it orders a signature, and the document if it is made.
+    ///
+    /// # Errors
+    /// [`ProfileError`], which a logged file never gives.
+    pub(crate) fn ordered(
+        &self,
+        operation: &Logged<KeyOperation>,
+    ) -> Result<Option<Ordered>, ProfileError> {
+        let document = Document::ordered(
+            &operation.body,
+            &operation.digest,
+            &operation.header.trust_domain,
+        )?;
+        Ok(document.map(|document| {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let made = known.get(&document.digest()).cloned();
+            (document, made)
+        }))
     }
 
-    /// All of them: group key and DER.
-    pub fn all(&self) -> Vec<([u8; 32], Vec<u8>)> {
+    /// The CA key's own certificate as it was ordered last, if it is made: DER.
+    pub fn own(&self, ledger: &Ledger, group_key: &[u8; 32]) -> Option<Vec<u8>> {
+        let (operation, _) = ledger.own_certificate(group_key)?;
+        self.ordered(operation).ok()??.1
+    }
+
+    /// How many there are; it only goes up.
+    pub(crate) fn len(&self) -> usize {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.iter().map(|(key, der)| (*key, der.clone())).collect()
+        known.len()
     }
 
-    /// The certificate whose key signed a leaf.
-    pub fn issuer_of(&self, leaf: &[u8]) -> Option<Vec<u8>> {
+    /// What follows a leaf in its chain: DER, the leaf's issuer first.
+    pub(crate) fn above(
+        &self,
+        ledger: &Ledger,
+        leaf: &[u8],
+        served: ServedChain,
+        now: u64,
+    ) -> Option<Vec<Vec<u8>>> {
+        let read = OutsideCertificate::from_der(leaf).ok()?;
+        let (key, own) = self.issuer_of(leaf, &read)?;
+        if served == ServedChain::SelfSigned {
+            return Some(vec![own]);
+        }
+        let installed = ledger
+            .installed_certificates(&key)
+            .into_iter()
+            .find(|(_, install)| {
+                install.read().is_ok_and(|one| {
+                    one.subject == read.issuer
+                        && one.not_before <= now
+                        && one.not_after >= read.not_after
+                })
+            });
+        let Some((_, install)) = installed else {
+            return Some(vec![own]);
+        };
+        let mut above = vec![install.certificate.0.clone()];
+        // Whoever trusts a root has it; a chain that brings it along proves nothing by it.
+        above.extend(install.chain.iter().map(|one| one.0.clone()).filter(|one| {
+            OutsideCertificate::from_der(one).is_ok_and(|one| one.subject != one.issuer)
+        }));
+        Some(above)
+    }
+
+    /// The key that signed a leaf, and of that key's own certificates (it has several when it was renewed) the one that ends
+    /// last. It is looked for among documents, not in the authority, so that a leaf of a retired key is still served.
+    fn issuer_of(&self, leaf: &[u8], read: &OutsideCertificate) -> Option<([u8; 32], Vec<u8>)> {
         let (tbs, signature) = certificate::disassemble(leaf).ok()?;
+        let signature = ed25519_dalek::Signature::from_bytes(&signature);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let issuer = known.iter().find(|(key, _)| {
-            ed25519_dalek::VerifyingKey::from_bytes(key).is_ok_and(|key| {
-                key.verify_strict(&tbs, &ed25519_dalek::Signature::from_bytes(&signature))
-                    .is_ok()
-            })
+        let issuers = known.values().filter_map(|der| {
+            let (signed, _) = certificate::disassemble(der).ok()?;
+            if Shape::of(&signed) != Some(Shape::Certificate) {
+                return None;
+            }
+            let ca = OutsideCertificate::from_der(der).ok()?;
+            if ca.subject != read.issuer || ca.issuer != ca.subject {
+                return None;
+            }
+            let key: [u8; 32] = ca.public_key().ok()?.bits().try_into().ok()?;
+            ed25519_dalek::VerifyingKey::from_bytes(&key)
+                .is_ok_and(|key| key.verify_strict(&tbs, &signature).is_ok())
+                .then_some((ca.not_after, key, der))
         });
-        issuer.map(|(_, der)| der.clone())
+        issuers
+            .max_by_key(|(not_after, _, _)| *not_after)
+            .map(|(_, key, der)| (key, der.clone()))
     }
 }

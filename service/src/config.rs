@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use bauta_statement::{file::text::parse_hex, note::Digest};
 use serde::{Deserialize, Serialize};
 
+use crate::ca::ServedChain;
+
 /// The service's configuration. Paths are as the process sees them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +41,9 @@ pub struct ServiceConfig {
     /// How long a challenge is good, at most 300 seconds.
     #[serde(default = "default_challenge_life")]
     pub challenge_seconds: u64,
+    /// Which CA certificates follow a leaf in its chain: `installed` (where there is one) or `self-signed`.
+    #[serde(default)]
+    pub ca_chain: ServedChain,
 }
 
 fn default_batch_entries() -> usize {

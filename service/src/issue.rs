@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, TryAcquireError};
 
 use crate::{
-    ca::CaCertificates,
+    ca::{CaDocuments, ServedChain},
     clock,
     sequencer::{Admission, AdmitError, EntryId, Handle, Outcome, SharedLedger},
     store::StoreError,
@@ -112,7 +112,8 @@ impl From<StoreError> for IssueError {
 pub struct Issuer {
     sequencer: Handle,
     ledger: SharedLedger,
-    certificates: CaCertificates,
+    certificates: CaDocuments,
+    chain: ServedChain,
     /// Requests that are verified or wait for it.
     queue: Arc<Semaphore>,
     /// Requests that are verified.
@@ -124,7 +125,8 @@ impl Issuer {
     pub fn new(
         sequencer: Handle,
         ledger: SharedLedger,
-        certificates: CaCertificates,
+        certificates: CaDocuments,
+        chain: ServedChain,
         queue: usize,
     ) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -132,6 +134,7 @@ impl Issuer {
             sequencer,
             ledger,
             certificates,
+            chain,
             queue: Arc::new(Semaphore::new(queue)),
             verifying: Arc::new(Semaphore::new(processors)),
         }
@@ -207,7 +210,12 @@ impl Issuer {
                 certificate,
                 proof,
             } => {
-                let ca = self.certificates.issuer_of(&certificate).ok_or_else(|| {
+                let above = {
+                    let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
+                    self.certificates
+                        .above(&ledger, &certificate, self.chain, clock::now())
+                };
+                let above = above.ok_or_else(|| {
                     IssueError::Internal(
                         "the CA's own certificate is missing; run `bauta ca init` again".to_owned(),
                     )
@@ -216,7 +224,9 @@ impl Issuer {
                     .map_err(|error| IssueError::Internal(error.to_string()))?;
                 Ok(Issued {
                     index,
-                    certificate_chain: to_pem(&certificate) + &to_pem(&ca),
+                    certificate_chain: above
+                        .iter()
+                        .fold(to_pem(&certificate), |chain, one| chain + &to_pem(one)),
                     tlog_proof,
                 })
             }

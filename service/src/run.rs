@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::{
     admin,
-    ca::CaCertificates,
+    ca::CaDocuments,
     clock,
     config::{ConfigError, ServiceConfig},
     coordinator::{CoordinatorHandle, Parts},
@@ -135,11 +135,12 @@ pub async fn run(config: ServiceConfig, shutdown: CancellationToken) -> Result<(
         }
         () = handle.replayed() => {}
     }
-    let certificates = CaCertificates::load(store.clone()).await?;
+    let certificates = CaDocuments::load(store.clone()).await?;
     let issuer = Issuer::new(
         handle.clone(),
         ledger.clone(),
         certificates.clone(),
+        config.ca_chain,
         config.queue,
     );
     let epochs = Epochs::new(handle.clone(), ledger.clone());

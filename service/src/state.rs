@@ -8,7 +8,7 @@ use bauta_statement::challenge::ChallengeKey;
 use bauta_verifier::ledger::Ledger;
 
 use crate::{
-    ca::CaCertificates,
+    ca::CaDocuments,
     clock,
     config::ServiceConfig,
     coordinator::CoordinatorHandle,
@@ -31,8 +31,8 @@ pub struct State {
     pub sequencer: Handle,
     /// The way to the signers.
     pub coordinator: CoordinatorHandle,
-    /// The CA's own certificates.
-    pub certificates: CaCertificates,
+    /// The CA's certificates, and what else its keys signed by key operations.
+    pub certificates: CaDocuments,
     pub(crate) ledger: SharedLedger,
 }
 
@@ -43,9 +43,18 @@ impl State {
         self.ledger.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// CA certificates: group key and DER.
+    /// The own certificates of the authority's CA keys, oldest key first: group key and DER. A key that was taken away is not
+    /// among them, and so soon trusted by nobody.
     pub fn ca_certificates(&self) -> Vec<([u8; 32], Vec<u8>)> {
-        self.certificates.all()
+        let ledger = self.ledger();
+        let keys = ledger.authority().map(|authority| &authority.ca_keys);
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| {
+                let own = self.certificates.own(&ledger, &key.group_key)?;
+                Some((key.group_key, own))
+            })
+            .collect()
     }
 
     /// Whose cosignatures a checkpoint must bear, by the newest authority.

@@ -1,13 +1,20 @@
 //! The certificate profile. What is signed is a function of the log's entry, byte for byte, so that every signer makes the
 //! same bytes without being told them, and whoever has the entry can make them again (DESIGN 4; RFC 5280).
 //!
-//! [`leaf`] is the holder's certificate, [`ca`] the CA's own, [`identity`] what a relying party reads from a leaf, and
-//! [`evidence`] what travels beside a tlog-proof so that a certificate can be checked offline.
+//! [`leaf`] is the holder's certificate, [`ca`] the CA's own and another CA's, [`request`] what a CA asks another one to
+//! certify, [`outside`] what comes back, [`shape`] how certificates and requests are told apart before they are signed,
+//! [`identity`] what a relying party reads from a leaf, and [`evidence`] what travels beside a tlog-proof so that a certificate
+//! can be checked offline.
 
 pub mod ca;
 pub mod evidence;
+#[cfg(test)]
+mod hierarchy_tests;
 pub mod identity;
 pub mod leaf;
+pub mod outside;
+pub mod request;
+pub mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +35,8 @@ pub use self::ca::Ca;
 pub use self::evidence::Evidence;
 pub use self::identity::PresentedIdentity;
 pub use self::leaf::{LeafFacts, Pseudonym};
+pub use self::outside::OutsideCertificate;
+pub use self::shape::{Document, Shape};
 use crate::note::Digest;
 
 /// noRevAvail (RFC 9608): no revocation information will ever be published for this certificate.
@@ -58,13 +67,18 @@ pub enum ProfileError {
         "the opening of {0:?} does not open its commitment, or is not of the policy's type: send the openings of this presentation"
     )]
     Opening(String),
+    #[error(
+        "a root certifies CAs and no holders: use the certificate of an issuing CA (path length 0)"
+    )]
+    Root,
     #[error("the entry is no issuance that can be certified: {0}")]
     Entry(String),
     #[error("the certificate cannot be encoded: {0}")]
     Encoding(#[from] der::Error),
 }
 
-/// A TBSCertificate in DER: what the CA key signs, and the only thing. It is made by [`leaf::tbs`] and [`ca::tbs`].
+/// A TBSCertificate in DER. It is made by [`leaf::tbs`], [`ca::tbs`] and [`ca::subordinate_tbs`]. Beside these a CA key signs
+/// [`request::RequestInfo`], and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tbs(Vec<u8>);
 
@@ -85,15 +99,21 @@ impl Tbs {
 /// # Errors
 /// [`ProfileError::Encoding`], which no signature leads to.
 pub fn assemble(tbs: &Tbs, signature: &[u8; 64]) -> Result<Vec<u8>, ProfileError> {
+    assemble_bytes(tbs.as_bytes(), signature)
+}
+
+/// A certificate or a request: the outer form is the same.
+fn assemble_bytes(signed: &[u8], signature: &[u8; 64]) -> Result<Vec<u8>, ProfileError> {
     let certificate = Certificate {
-        tbs: Any::from_der(tbs.as_bytes())?,
+        tbs: Any::from_der(signed)?,
         algorithm: ed25519(),
         signature: BitString::from_bytes(signature)?,
     };
     Ok(certificate.to_der()?)
 }
 
-/// Splits a certificate in DER into TBS and Ed25519 signature; nothing may follow it.
+/// Splits a certificate in DER into TBS and Ed25519 signature; nothing may follow it. A request, too: [`Shape::of`] tells which
+/// of the two the first part is.
 ///
 /// # Errors
 /// [`ProfileError::Encoding`] if it is no such certificate.
@@ -113,15 +133,19 @@ pub fn disassemble(certificate: &[u8]) -> Result<(Vec<u8>, [u8; 64]), ProfileErr
 
 /// A certificate in PEM (RFC 7468), with a line feed after each line of 64 characters.
 pub fn to_pem(certificate: &[u8]) -> String {
-    let encoded = data_encoding::BASE64.encode(certificate);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    to_pem_as("CERTIFICATE", certificate)
+}
+
+fn to_pem_as(label: &str, der: &[u8]) -> String {
+    let encoded = data_encoding::BASE64.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
     for (i, character) in encoded.chars().enumerate() {
         if i > 0 && i % 64 == 0 {
             pem.push('\n');
         }
         pem.push(character);
     }
-    pem.push_str("\n-----END CERTIFICATE-----\n");
+    pem.push_str(&format!("\n-----END {label}-----\n"));
     pem
 }
 

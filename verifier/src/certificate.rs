@@ -6,7 +6,8 @@
 use bauta_statement::certificate::evidence::EvidenceError;
 use bauta_statement::certificate::identity::NotOurs;
 use bauta_statement::certificate::{
-    Ca, Evidence, LeafFacts, PresentedIdentity, ProfileError, Pseudonym, Tbs, disassemble, leaf,
+    Ca, Evidence, LeafFacts, OutsideCertificate, PresentedIdentity, ProfileError, Pseudonym, Tbs,
+    disassemble, leaf,
 };
 use bauta_statement::presentation::{Opening, OpeningError};
 use thiserror::Error;
@@ -134,6 +135,25 @@ fn checked_ca(certificate: &[u8], enterprise_number: u32) -> Result<Ca, Certific
     }
 }
 
+/// Whether `issuer`, a certificate of any CA, issued `certificate`: the names follow, and the signature verifies, by the
+/// algorithms that TLS libraries use. Nothing is said of time, nor of what the issuer may do.
+pub fn is_issued_by(certificate: &OutsideCertificate, issuer: &OutsideCertificate) -> bool {
+    let Ok(key) = issuer.public_key() else {
+        return false;
+    };
+    certificate.issuer == issuer.subject
+        && webpki::ALL_VERIFICATION_ALGS
+            .iter()
+            .filter(|one| {
+                one.public_key_alg_id().as_ref() == key.algorithm()
+                    && one.signature_alg_id().as_ref() == certificate.signature_algorithm
+            })
+            .any(|one| {
+                one.verify_signature(key.bits(), &certificate.signed, &certificate.signature)
+                    .is_ok()
+            })
+}
+
 fn is_signed(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     webpki::aws_lc_rs::ED25519
         .verify_signature(key, message, signature)
@@ -179,6 +199,7 @@ mod tests {
                 },
                 not_before: NOW - 86_400,
                 not_after: NOW + 86_400,
+                path_length: 0,
             };
             let request = std::fs::read(concat!(
                 env!("CARGO_MANIFEST_DIR"),
@@ -387,5 +408,57 @@ mod tests {
         at(NOW + 600, KeyUsage::client_auth()).unwrap();
         at(NOW - 61, KeyUsage::client_auth()).unwrap_err();
         at(NOW + 601, KeyUsage::client_auth()).unwrap_err();
+    }
+
+    /// The vectors' hierarchy, as rustls sees it: a leaf, the issuing CA as a root certified it, and the root; and in the time of
+    /// two CA keys under one name, each leaf under its own.
+    #[test]
+    fn webpki_builds_the_chain_to_a_root_and_over_a_rotation() {
+        let vector = |name: &str| {
+            let path = format!(
+                "{}/../vectors/certificate/{name}.hex",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let hex = std::fs::read_to_string(path).unwrap();
+            CertificateDer::from(
+                data_encoding::HEXLOWER
+                    .decode(hex.trim().as_bytes())
+                    .unwrap(),
+            )
+        };
+        let verify = |leaf: &CertificateDer<'_>,
+                      roots: &[CertificateDer<'_>],
+                      above: &[CertificateDer<'_>]| {
+            let anchors: Vec<_> = roots
+                .iter()
+                .map(|root| webpki::anchor_from_trusted_cert(root).unwrap())
+                .collect();
+            EndEntityCert::try_from(leaf)
+                .unwrap()
+                .verify_for_usage(
+                    &[webpki::aws_lc_rs::ED25519],
+                    &anchors,
+                    above,
+                    UnixTime::since_unix_epoch(Duration::from_secs(NOW)),
+                    KeyUsage::client_auth(),
+                    None,
+                    None,
+                )
+                .map(drop)
+        };
+        let [leaf, subordinate, root] = ["leaf", "subordinate", "root"].map(vector);
+        verify(&leaf, std::slice::from_ref(&root), &[subordinate]).unwrap();
+        verify(&leaf, &[root], &[]).unwrap_err();
+
+        let old = World::new();
+        let mut new = World::new();
+        new.ca_key = SigningKey::from_bytes(&[4; 32]);
+        new.operation.group_key = new.ca_key.verifying_key().to_bytes();
+        let both = [&old, &new].map(|world| CertificateDer::from(world.ca_certificate()));
+        for world in [&old, &new] {
+            let leaf = CertificateDer::from(world.leaf());
+            verify(&leaf, &both, &[]).unwrap();
+        }
+        verify(&CertificateDer::from(new.leaf()), &both[..1], &[]).unwrap_err();
     }
 }

@@ -725,7 +725,7 @@ impl Guard<'_> {
             |body| match body {
                 file::Body::KeyOperation(operation) => match &**operation {
                     KeyOperation::SignCaCertificate(sign) => Some(sign.clone()),
-                    KeyOperation::GenerateKey(_) => None,
+                    _ => None,
                 },
                 _ => None,
             },
@@ -733,7 +733,7 @@ impl Guard<'_> {
         let listed = authority
             .ca_keys
             .iter()
-            .any(|key| key.group_key == read.body.group_key);
+            .any(|key| key.group_key == read.body.group_key && key.purpose.is_issuing());
         if !listed || ca_key_id(&read.body.group_key) != epoch.ca_key {
             return Err(GuardError::Root("the CA key").into());
         }
@@ -748,7 +748,7 @@ pub(crate) fn ca_of(text: &str, trust_domain: &str, enterprise_number: u32) -> a
             KeyOperation::SignCaCertificate(sign) => {
                 Ok(Ca::new(&sign, trust_domain, enterprise_number)?)
             }
-            KeyOperation::GenerateKey(_) => {
+            _ => {
                 anyhow::bail!("the wallet's key operation makes no certificate: prepare again")
             }
         },

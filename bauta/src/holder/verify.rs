@@ -188,15 +188,31 @@ pub(crate) fn verify_certificate(
         "log-policy",
         "--log-policy",
     )?;
-    let authority = first(&ca_path)?;
     let proof = files::read(&arguments.proof, LIMIT)?;
     let policy = LogPolicy::parse(&files::read(&policy_path, LIMIT)?)
         .with_context(|| format!("{}", policy_path.display()))?;
     let identity = PresentedIdentity::from_der(&leaf)
         .map_err(|e| wrong(VerifyError::Profile(e.to_string())))?;
-    let ca = Ca::from_certificate(&authority, identity.enterprise_number)
-        .with_context(|| format!("{} is not the certificate of a Bauta CA", ca_path.display()))?;
-    Ok(verify(&leaf, &proof, &ca, &policy).map_err(wrong)?.report)
+    // While a CA rotates its key, the file holds the certificates of both.
+    let pem = files::read(&ca_path, LIMIT)?;
+    let mut refusal = None;
+    for der in CertificateDer::pem_slice_iter(&pem) {
+        let not_a_ca = || format!("{} is not the certificate of a Bauta CA", ca_path.display());
+        let ca = Ca::from_certificate(&der.with_context(not_a_ca)?, identity.enterprise_number)
+            .with_context(not_a_ca)?;
+        match verify(&leaf, &proof, &ca, &policy) {
+            Ok(verified) => return Ok(verified.report),
+            // Another key's certificate; what any other refusal says is of the CA that did sign.
+            Err(error @ VerifyError::Signature) => {
+                refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(wrong(error)),
+        }
+    }
+    Err(match refusal {
+        Some(error) => wrong(error),
+        None => anyhow::anyhow!("{} holds no certificate in PEM", ca_path.display()),
+    })
 }
 
 /// The file that was named, or the one of this name in the certificate's folder or the folder above it.

@@ -10,6 +10,7 @@ use bauta_statement::{
     file::{
         self, Authority, Body, Header, KeyOperation, Kind, SignedFile,
         authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
+        hierarchy::Purpose,
         key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate},
     },
     note::{self, NoteKey, NoteSigner},
@@ -155,6 +156,8 @@ pub(crate) struct Founding<'a> {
     pub(crate) keys: &'a [PathBuf],
     pub(crate) years: u32,
     pub(crate) organization: Option<String>,
+    /// For a root: how many CAs may stand between it and a leaf.
+    pub(crate) root: Option<u8>,
     pub(crate) out: &'a Path,
 }
 
@@ -184,7 +187,12 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
     let mut status = service.status().await?;
     if status.ca_keys.is_empty() {
         if !status.key_generation_logged {
-            let operation = sign_operation(plan, "generate-key-1", &generate_key(plan), &signers)?;
+            let purpose = match founding.root {
+                Some(_) => Purpose::Root,
+                None => Purpose::Issuing,
+            };
+            let operation = generate_key(plan, FIRST_KEY, purpose);
+            let operation = sign_operation(plan, "generate-key-1", 1, &operation, &signers)?;
             service
                 .submit_file(&operation)
                 .await
@@ -208,7 +216,7 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
         let group_key: [u8; 32] = key.group_key;
         if !status.ca_operation_logged {
             let operation = sign_certificate(plan, group_key, founding);
-            let operation = sign_operation(plan, "sign-ca-1", &operation, &signers)?;
+            let operation = sign_operation(plan, "sign-ca-1", 1, &operation, &signers)?;
             service
                 .submit_file(&operation)
                 .await
@@ -254,7 +262,7 @@ async fn settled(service: &Client) -> anyhow::Result<Status> {
 
 /// Waits until every signer has dialled in: key generation needs all of them, and the service lets them in only from the
 /// moment when the authority is logged.
-async fn all_signers(service: &Client, signers: &[Signer]) -> anyhow::Result<()> {
+pub(super) async fn all_signers(service: &Client, signers: &[Signer]) -> anyhow::Result<()> {
     let deadline = tokio::time::Instant::now() + SIGNERS;
     loop {
         let status = service.status().await?;
@@ -285,7 +293,7 @@ async fn all_signers(service: &Client, signers: &[Signer]) -> anyhow::Result<()>
     }
 }
 
-fn generate_key(authority: &Authority) -> KeyOperation {
+pub(super) fn generate_key(authority: &Authority, key: &str, purpose: Purpose) -> KeyOperation {
     let participants = (1_u16..)
         .zip(&authority.signers)
         .map(|(identifier, signer)| Participant {
@@ -296,7 +304,8 @@ fn generate_key(authority: &Authority) -> KeyOperation {
         .collect();
     let Quorum { n, t, q, .. } = authority.quorum;
     KeyOperation::GenerateKey(GenerateKey {
-        key: FIRST_KEY.to_owned(),
+        key: key.to_owned(),
+        purpose,
         participants,
         n,
         t,
@@ -320,12 +329,14 @@ fn sign_certificate(
         },
         not_before,
         not_after: not_before + u64::from(founding.years) * 365 * DAY,
+        path_length: founding.root.unwrap_or(0),
     })
 }
 
-fn sign_operation(
+pub(super) fn sign_operation(
     authority: &Authority,
     name: &str,
+    version: u64,
     operation: &KeyOperation,
     signers: &[NoteSigner],
 ) -> anyhow::Result<Vec<u8>> {
@@ -333,7 +344,7 @@ fn sign_operation(
         kind: Kind::KeyOperation,
         trust_domain: authority.trust_domain.clone(),
         name: name.to_owned(),
-        version: 1,
+        version,
         expires: authority.expires,
     };
     let text = file::to_text(&header, operation)?;

@@ -1,6 +1,7 @@
 //! What operators and administrators do: keys, founding a CA, signed files, epochs, parameters.
 
 pub(crate) mod ca;
+pub(crate) mod hierarchy;
 pub(crate) mod invite;
 pub(crate) mod keys;
 pub(crate) mod parameters;

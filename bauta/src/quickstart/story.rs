@@ -94,6 +94,7 @@ async fn start_ca(
         keys: &administrators[..2],
         years: 10,
         organization: Some("Example Organisation".to_owned()),
+        root: None,
         out: &out,
     };
     ca::init(&founding, Printer::silent()).await?;

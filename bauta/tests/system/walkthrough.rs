@@ -1,4 +1,4 @@
-//! `docs/walkthrough.md` and `docs/ceremony.md`: their lines are run as they stand, in an empty folder, but for the ports.
+//! Pages of `docs/`: their lines are run as they stand, in an empty folder, but for the ports.
 
 use std::{
     fs,
@@ -29,13 +29,18 @@ fn free_ports<const N: usize>() -> [u16; N] {
         .map(|listener| listener.local_addr().expect("an address").port())
 }
 
-/// Runs the blocks of a page of `docs/`, with free ports for those that it names; the log files are shown if it fails.
-fn walk<const N: usize>(page: &str, ports: [&str; N], logs: &[&str]) -> Ended {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+/// Walks a page; gives what it printed. The logs named are shown if it fails.
+#[track_caller]
+fn walk<const N: usize>(page: &str, fixed: [&str; N], logs: &[&str]) -> Ended {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../docs")
         .join(page);
-    let mut script = blocks(&fs::read_to_string(&path).expect("the page"));
-    for (fixed, free) in ports.iter().zip(free_ports::<N>()) {
+    let mut script = blocks(&fs::read_to_string(&page).expect("the page"));
+    assert!(
+        script.lines().count() > 40,
+        "the document's blocks are found"
+    );
+    for (fixed, free) in fixed.iter().zip(free_ports::<N>()) {
         assert!(script.contains(fixed), "the document uses port {fixed}");
         script = script.replace(fixed, &free.to_string());
     }
@@ -73,7 +78,7 @@ fn walk<const N: usize>(page: &str, ports: [&str; N], logs: &[&str]) -> Ended {
     if walked.code != Some(0) {
         let logs: Vec<_> = logs
             .iter()
-            .map(|name| fs::read_to_string(here.join(name)).unwrap_or_default())
+            .map(|log| fs::read_to_string(here.join(log)).unwrap_or_default())
             .collect();
         panic!(
             "the walk ends with {:?}:\n{}\n{}\n{}",
@@ -86,6 +91,18 @@ fn walk<const N: usize>(page: &str, ports: [&str; N], logs: &[&str]) -> Ended {
     walked
 }
 
+/// The page's own words, so that a step that does nothing is noticed.
+#[track_caller]
+fn says(walked: &Ended, words: &[&str]) {
+    for words in words {
+        assert!(
+            walked.out.contains(words),
+            "{words:?} is not in {}",
+            walked.out
+        );
+    }
+}
+
 #[test]
 fn the_walkthrough_can_be_walked() {
     let walked = walk(
@@ -93,22 +110,37 @@ fn the_walkthrough_can_be_walked() {
         ["18441", "18442", "18443"],
         &["service.log", "issuer.log", "signer-1.log"],
     );
-    assert!(
-        walked
-            .out
-            .contains("each with a presentation that verifies"),
-        "{}",
-        walked.out
+    says(
+        &walked,
+        &[
+            "each with a presentation that verifies",
+            "1 credential(s) revoked",
+            "certificate/certificate.pem: OK",
+        ],
+    );
+}
+
+#[test]
+fn the_hierarchy_can_be_built() {
+    let walked = walk(
+        "hierarchy.md",
+        ["18451", "18452"],
+        &["quickstart.log", "openssl.log", "root-service.log"],
+    );
+    says(
+        &walked,
+        &[
+            "by-organisation/certificate.pem: OK",
+            "by-root/certificate.pem: OK",
+            "issued chains have it from now on",
+            "certificate(s) issued",
+            "\"name\":\"key-2\"",
+        ],
     );
     assert!(
-        walked.out.contains("1 credential(s) revoked"),
+        walked.err.contains("it issues in the epoch in force"),
         "{}",
-        walked.out
-    );
-    assert!(
-        walked.out.contains("certificate/certificate.pem: OK"),
-        "{}",
-        walked.out
+        walked.err
     );
 }
 
@@ -119,9 +151,5 @@ fn a_ceremony_can_be_held() {
         ["18451", "18452"],
         &["service.log", "holders/1/signer.log"],
     );
-    assert!(
-        walked.out.contains("CN = Example Ceremony CA"),
-        "{}",
-        walked.out
-    );
+    says(&walked, &["CN = Example Ceremony CA"]);
 }

@@ -387,18 +387,40 @@ pub(crate) fn revocation_list(data: &[u8]) {
 
 pub(crate) fn key_operation(data: &[u8]) {
     if let Some(Body::KeyOperation(operation)) = parsed(Kind::KeyOperation, data) {
-        use bauta_statement::certificate::{Ca, ca};
+        use bauta_statement::certificate::{Ca, Document, OutsideCertificate, Shape, request};
         use bauta_statement::file::KeyOperation;
-        // What administrators may sign can be certified: the CA's certificate is made and read again.
-        if let KeyOperation::SignCaCertificate(sign) = &*operation {
-            let tbs =
-                ca::tbs(sign, &[1; 32], "example.org").expect("a checked operation has a TBS");
-            let certificate =
-                bauta_statement::certificate::assemble(&tbs, &[2; 64]).expect("a certificate");
-            assert_eq!(
-                Ca::from_certificate(&certificate, 32_473),
-                Ca::new(sign, "example.org", 32_473)
-            );
+        // What administrators may sign can be signed by the key: it is made, has its shape, and is read again.
+        let document = Document::ordered(&operation, &[1; 32], "example.org")
+            .expect("a checked operation gives what is to be signed");
+        let signed = document.map(|document| {
+            assert_eq!(Shape::of(document.as_bytes()), Some(document.shape()));
+            document.assemble(&[2; 64]).expect("a signed document")
+        });
+        match (&*operation, signed) {
+            (KeyOperation::SignCaCertificate(sign), Some(certificate)) => {
+                let ca = Ca::new(sign, "example.org", 32_473);
+                assert_eq!(Ca::from_certificate(&certificate, 32_473), ca);
+                assert_eq!(ca.is_ok(), sign.path_length == 0);
+            }
+            (KeyOperation::SignSubordinateCa(sign), Some(certificate)) => {
+                let read = OutsideCertificate::from_der(&certificate).expect("a certificate");
+                assert_eq!(
+                    (read.not_before, read.not_after),
+                    (sign.not_before, sign.not_after)
+                );
+                assert_ne!(read.subject, read.issuer);
+                let (subject, key) = request::read(&sign.request.0).expect("it proves possession");
+                assert_eq!((subject, key), (sign.subject.clone(), sign.subject_key));
+            }
+            (KeyOperation::RequestCaCertificate(_), Some(request)) => {
+                assert!(OutsideCertificate::from_der(&request).is_err());
+            }
+            (KeyOperation::InstallCaCertificate(install), None) => {
+                let read = install.read().expect("a checked certificate");
+                assert!(read.not_before < read.not_after);
+            }
+            (KeyOperation::GenerateKey(_), None) => {}
+            (operation, signed) => panic!("{operation:?}: {signed:?}"),
         }
     }
 }

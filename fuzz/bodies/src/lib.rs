@@ -83,6 +83,9 @@ targets! {
         "statement/src/certificate.rs::disassemble", "statement/src/certificate/identity.rs::PresentedIdentity::from_der"
     );
     statement::ca_certificate("statement/src/certificate/ca.rs::Ca::from_certificate");
+    statement::outside_certificate(
+        "statement/src/certificate/outside.rs::OutsideCertificate::from_der"
+    );
     statement::pseudonym("statement/src/certificate/leaf.rs::Pseudonym::parse");
     statement::evidence("statement/src/certificate/evidence.rs::Evidence::decode");
     statement::entry("statement/src/entry.rs::Entry::decode");

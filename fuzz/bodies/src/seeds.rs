@@ -32,7 +32,10 @@ use bauta_statement::csr::Request;
 use bauta_statement::eddsa::SigningKey;
 use bauta_statement::entry::{Body, Entry, Issuance};
 use bauta_statement::field::to_bytes;
-use bauta_statement::file::key_operation::{CaSubject, SignCaCertificate};
+use bauta_statement::file::hierarchy::{
+    Der, InstallCaCertificate, RequestCaCertificate, SignSubordinateCa,
+};
+use bauta_statement::file::key_operation::{CaSubject, KeyOperation, SignCaCertificate};
 use bauta_statement::file::{Kind, authority::Mode};
 use bauta_statement::group::{g1_to_bytes, g2_to_bytes};
 use bauta_statement::note::{NoteSigner, sha256, sign};
@@ -242,6 +245,7 @@ pub(crate) fn certificate() -> [Vec<u8>; 3] {
         },
         not_before: NOW - 86_400,
         not_after: NOW + 86_400,
+        path_length: 0,
     };
     let request = Request::from_der(&vector!("csr/p256.der")).unwrap();
     let issuance = Issuance {
@@ -268,6 +272,56 @@ pub(crate) fn certificate() -> [Vec<u8>; 3] {
         signed(evidence.tbs(&authority).unwrap()),
         signed(ca::tbs(&operation, &[6; 32], "example.org").unwrap()),
         evidence.encode(),
+    ]
+}
+
+/// Key operations of the vectors' root and of the CA that it certifies.
+fn hierarchy() -> [KeyOperation; 4] {
+    let public = |seed| {
+        ed25519_dalek::SigningKey::from_bytes(&[seed; 32])
+            .verifying_key()
+            .to_bytes()
+    };
+    let name = |common_name: &str| CaSubject {
+        country: Some("IT".into()),
+        organization: Some("Example Organisation".into()),
+        common_name: common_name.into(),
+    };
+    let (root, ca) = (name("Bauta example root"), name("Bauta example CA"));
+    [
+        KeyOperation::SignCaCertificate(SignCaCertificate {
+            key: "root-1".into(),
+            group_key: public(11),
+            subject: root.clone(),
+            not_before: NOW - 86_400,
+            not_after: NOW + 86_400,
+            path_length: 1,
+        }),
+        KeyOperation::RequestCaCertificate(RequestCaCertificate {
+            key: "2026".into(),
+            group_key: public(3),
+            subject: ca.clone(),
+            path_length: 0,
+        }),
+        KeyOperation::SignSubordinateCa(SignSubordinateCa {
+            key: "root-1".into(),
+            group_key: public(11),
+            issuer: root,
+            subject: ca.clone(),
+            subject_key: public(3),
+            trust_domain: "example.org".into(),
+            request: Der(hex_vector!("certificate/request.hex")),
+            not_before: NOW,
+            not_after: NOW + 86_400,
+            path_length: 0,
+        }),
+        KeyOperation::InstallCaCertificate(InstallCaCertificate {
+            key: "2026".into(),
+            group_key: public(3),
+            subject: ca,
+            certificate: Der(hex_vector!("certificate/subordinate.hex")),
+            chain: vec![Der(hex_vector!("certificate/root.hex"))],
+        }),
     ]
 }
 
@@ -298,6 +352,11 @@ pub(crate) fn file_texts() -> Vec<String> {
             {"attribute": "country", "slot": 9, "type": "text", "not_equals": "XX"},
             {"attribute": "level", "slot": 7, "type": "integer", "at_most": 100}],
         "parameters": {"policy": "0101010101010101010101010101010101010101010101010101010101010101"}}"#;
+    let [root, request, subordinate, install] = hierarchy();
+    let operation = |name: &str, operation| {
+        let header = World::header(Kind::KeyOperation, name, 1, crate::world::FAR);
+        bauta_statement::file::to_text(&header, &operation).unwrap()
+    };
     vec![
         World::authority(Mode::Development).to_text().unwrap(),
         world.ca_key_text("ca-1"),
@@ -316,6 +375,10 @@ pub(crate) fn file_texts() -> Vec<String> {
         world.list_text(1, crate::world::FAR, &["01", "ff02"]),
         world.generate_text("ca-1", 1),
         world.certificate_text(1),
+        operation("certify-root-1", root),
+        operation("request-ca-1", request),
+        operation("certify-2026", subordinate),
+        operation("install-2026", install),
         parameters,
         World::tombstone_text(Kind::Policy, "old"),
     ]
@@ -609,7 +672,15 @@ pub fn all() -> BTreeMap<&'static str, Vec<(String, Vec<u8>)>> {
         "disclosing",
         hex_vector!("certificate/leaf-disclosing.hex"),
     );
-    add("ca_certificate", "ca", hex_vector!("certificate/ca.hex"));
+    for (name, document) in [
+        ("ca", hex_vector!("certificate/ca.hex")),
+        ("root", hex_vector!("certificate/root.hex")),
+        ("subordinate", hex_vector!("certificate/subordinate.hex")),
+        ("request", hex_vector!("certificate/request.hex")),
+    ] {
+        add("ca_certificate", name, document.clone());
+        add("outside_certificate", name, document);
+    }
     add(
         "pseudonym",
         "good",

@@ -354,6 +354,27 @@ pub(crate) fn ca_certificate(data: &[u8]) {
     }
 }
 
+/// Certificates of any CA; beside them what is read of requests, which have the same outer form.
+pub(crate) fn outside_certificate(data: &[u8]) {
+    use bauta_statement::certificate::{OutsideCertificate, Shape, request};
+    let read = OutsideCertificate::from_der(data);
+    if let Ok(read) = &read {
+        assert_eq!(Shape::of(&read.signed), Some(Shape::Certificate));
+        assert!(Request::from_der(data).is_err());
+        if let Ok(key) = read.public_key() {
+            assert_eq!(key.spki(), read.key);
+        }
+        // Whatever issued it, it did not sign itself by accident: the seeds alone are signed.
+        let _ = bauta_verifier::certificate::is_issued_by(read, read);
+    }
+    if let Ok((subject, key)) = request::read(data) {
+        assert_eq!(request::check(data, &subject, &key), Ok(()));
+        let parsed = Request::from_der(data).expect("it was read");
+        assert_eq!(Shape::of(&parsed.signed), Some(Shape::Request));
+        assert!(read.is_err());
+    }
+}
+
 pub(crate) fn pseudonym(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data)
         && let Some(pseudonym) = Pseudonym::parse(text)

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::wire::{self, EpochLogged, Logged, Refusal, Status};
+use super::wire::{self, CaState, EpochLogged, Logged, Refusal, Signed, Status};
 
 /// The longest that an operation takes: a key generation among slow signers.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -98,6 +98,26 @@ impl Client {
     /// [`AdminError::Refused`] if fewer than t signers are there.
     pub async fn sign_ca_certificate(&self) -> Result<(), AdminError> {
         self.ask(Method::POST, wire::CA_CERTIFICATE, &[]).await
+    }
+
+    /// All that is logged about CA keys.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] if the log has not begun.
+    pub async fn ca(&self) -> Result<CaState, AdminError> {
+        self.ask(Method::GET, wire::CA, &[]).await
+    }
+
+    /// Has the signers sign what the logged key operation with this file digest (hexadecimal) orders, unless it is signed
+    /// already; gives it, PEM.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] if fewer than t signers are there, or they refuse.
+    pub async fn sign_operation(&self, digest: &str) -> Result<String, AdminError> {
+        let signed: Signed = self
+            .ask(Method::POST, wire::SIGNATURES, digest.as_bytes())
+            .await?;
+        Ok(signed.document)
     }
 
     /// Logs the epoch that is due; gives the number of the epoch that is in force or was logged.

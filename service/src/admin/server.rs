@@ -24,22 +24,16 @@ use bauta_statement::{
     note::Digest,
 };
 use data_encoding::HEXLOWER;
-use tokio::{net::UnixListener, sync::oneshot};
+use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use super::hierarchy;
 use super::wire::{self, CaKeyStatus, EpochLogged, Logged, Refusal, SignerStatus, Status};
-use crate::{
-    State, clock,
-    epochs::Epochs,
-    sequencer::{self, Signing, SigningTask},
-};
-
-/// Seconds that the signers have for the CA certificate.
-const CA_PATIENCE: u64 = 60;
+use crate::{State, clock, epochs::Epochs};
 
 /// What the handlers work with.
-struct Admin {
-    state: Arc<State>,
+pub(super) struct Admin {
+    pub(super) state: Arc<State>,
     epochs: Epochs,
     files: Mutex<Files>,
 }
@@ -52,7 +46,7 @@ struct Files {
 }
 
 /// Anything that went wrong, as the client is told.
-struct Failure(StatusCode, String);
+pub(super) struct Failure(StatusCode, String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
@@ -61,12 +55,12 @@ impl IntoResponse for Failure {
 }
 
 /// The caller's fault.
-fn refused(detail: impl std::fmt::Display) -> Failure {
+pub(super) fn refused(detail: impl std::fmt::Display) -> Failure {
     Failure(StatusCode::UNPROCESSABLE_ENTITY, detail.to_string())
 }
 
 /// The service's fault.
-fn failed(detail: impl std::fmt::Display) -> Failure {
+pub(super) fn failed(detail: impl std::fmt::Display) -> Failure {
     Failure(StatusCode::INTERNAL_SERVER_ERROR, detail.to_string())
 }
 
@@ -120,7 +114,9 @@ pub(crate) async fn serve(
         .route(wire::FILES, post(log_file))
         .route(wire::OBJECTS, post(put_object))
         .route(wire::KEY_GENERATION, post(generate_key))
-        .route(wire::CA_CERTIFICATE, post(sign_ca_certificate))
+        .route(wire::CA_CERTIFICATE, post(hierarchy::sign_ca_certificate))
+        .route(wire::CA, get(hierarchy::ca_state))
+        .route(wire::SIGNATURES, post(hierarchy::sign_operation))
         .route(wire::EPOCHS, post(publish_epoch))
         .layer(DefaultBodyLimit::max(MAX_OBJECT_BYTES as usize))
         .with_state(admin);
@@ -265,79 +261,13 @@ async fn generate_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Fai
     Ok(Json(()))
 }
 
-async fn sign_ca_certificate(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
-    let state = &admin.state;
-    let wanted = {
-        let ledger = state.ledger();
-        let authority = ledger
-            .authority()
-            .ok_or_else(|| refused("the log has not begun"))?;
-        let has_certificate = |group_key: &[u8; 32]| state.certificates.get(group_key).is_some();
-        let operation = ledger
-            .key_operations()
-            .find_map(|logged| match logged.body.as_ref() {
-                KeyOperation::SignCaCertificate(sign) if !has_certificate(&sign.group_key) => {
-                    Some((logged, sign))
-                }
-                _ => None,
-            });
-        match operation.filter(|(logged, _)| logged.index < state.logs.size()) {
-            Some((logged, sign)) => {
-                let tbs = certificate::ca::tbs(sign, &logged.digest, &authority.trust_domain)
-                    .map_err(refused)?;
-                (logged.index, sign.group_key, tbs)
-            }
-            None => {
-                return Err(refused(
-                    "no key operation is logged that asks for a CA certificate which is not made yet",
-                ));
-            }
-        }
-    };
-    let (index, group_key, tbs) = wanted;
-    let task = SigningTask {
-        index,
-        proof: proof(state, index).await?,
-        csr: Vec::new(),
-        openings: Vec::new(),
-        tbs: tbs.as_bytes().to_vec(),
-        group_key,
-        deadline: clock::now().saturating_add(CA_PATIENCE),
-    };
-    let (reply, answer) = oneshot::channel();
-    state
-        .coordinator
-        .orders()
-        .send(sequencer::Command::Sign { task, reply })
-        .await
-        .map_err(failed)?;
-    let signature = match answer.await.map_err(failed)? {
-        Signing::Signed(signature) => signature,
-        Signing::Refused { reason } => {
-            return Err(refused(format!("the signers refuse to sign: {reason}")));
-        }
-        Signing::Lapsed => {
-            return Err(refused(format!(
-                "too few signers were there within {CA_PATIENCE} s; start them, then ask again"
-            )));
-        }
-    };
-    let der = certificate::assemble(&tbs, &signature).map_err(failed)?;
-    state
-        .certificates
-        .put(group_key, der)
-        .await
-        .map_err(failed)?;
-    Ok(Json(()))
-}
-
 async fn publish_epoch(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<EpochLogged>, Failure> {
     let number = admin.epochs.publish().await.map_err(refused)?;
     Ok(Json(EpochLogged { number }))
 }
 
 /// The tlog-proof of a published entry, without extra data.
-async fn proof(state: &Arc<State>, index: u64) -> Result<Vec<u8>, Failure> {
+pub(super) async fn proof(state: &Arc<State>, index: u64) -> Result<Vec<u8>, Failure> {
     let logs = state.logs.clone();
     let proof = tokio::task::spawn_blocking(move || logs.tlog_proof(index, None));
     Ok(proof.await.map_err(failed)?.map_err(failed)?.to_bytes())

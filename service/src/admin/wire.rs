@@ -13,6 +13,11 @@ pub(crate) const OBJECTS: &str = "/objects";
 pub(crate) const KEY_GENERATION: &str = "/key-generation";
 /// `POST /ca-certificate`: has the signers sign the CA certificate of the logged key operation.
 pub(crate) const CA_CERTIFICATE: &str = "/ca-certificate";
+/// `GET /ca`: all that is logged about CA keys.
+pub(crate) const CA: &str = "/ca";
+/// `POST /signatures`: the file digest (hexadecimal) of a logged key operation; has the signers sign what it orders, unless it
+/// is signed already; answers [`Signed`].
+pub(crate) const SIGNATURES: &str = "/signatures";
 /// `POST /epochs`: logs the epoch that is due; answers [`EpochLogged`].
 pub(crate) const EPOCHS: &str = "/epochs";
 
@@ -92,4 +97,46 @@ pub(crate) struct EpochLogged {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) detail: String,
+}
+
+/// All that is logged about CA keys, as it was signed: the client reads the files, not a summary of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaState {
+    /// The newest authority file.
+    pub authority: String,
+    /// Key operations that were neither superseded nor retired, in the order of the log.
+    pub operations: Vec<OperationState>,
+    /// The epoch in force.
+    pub epoch: Option<EpochState>,
+}
+
+/// A logged key operation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationState {
+    /// The signed file.
+    pub note: String,
+    /// Whether it is a key generation that was not run yet.
+    pub pending: bool,
+    /// What it ordered (PEM), once it is signed.
+    pub document: Option<String>,
+}
+
+/// The epoch in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochState {
+    /// Its number.
+    pub number: u64,
+    /// Name of the CA key that issues in it.
+    pub key: String,
+}
+
+/// What the signers signed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Signed {
+    /// PEM.
+    pub(crate) document: String,
 }

@@ -1,6 +1,7 @@
 //! The REST API: what holders ask for and what everyone may read. Requests are bounded before they are read, parsed before
 //! they touch anything, and every refusal is a problem document.
 
+mod ca;
 mod certificates;
 mod challenges;
 mod files;
@@ -38,6 +39,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/v1/epochs", get(public::epochs))
         .route("/v1/epochs/{number}/revocations", get(public::revocations))
         .route("/v1/authority", get(public::authority))
+        .route("/v1/ca", get(ca::certificates))
         .route("/v1/trust-bundle", get(public::trust_bundle))
         .route("/log-policy", get(files::log_policy))
         .route("/checkpoint", get(files::checkpoint))

@@ -215,6 +215,9 @@ pub(super) async fn trust_bundle(Shared(state): Shared<Arc<State>>) -> Result<Re
             60,
         ));
     }
+    // It only goes up, and changes with every change of what follows.
+    let versions = state.ledger().authority().map_or(0, |one| one.version);
+    let sequence = versions.saturating_add(state.certificates.len() as u64);
     let keys: Vec<_> = certificates
         .iter()
         .map(|(group_key, certificate)| {
@@ -227,8 +230,8 @@ pub(super) async fn trust_bundle(Shared(state): Shared<Arc<State>>) -> Result<Re
             })
         })
         .collect();
-    Ok(Json(
-        json!({ "spiffe_sequence": certificates.len(), "spiffe_refresh_hint": 300, "keys": keys }),
+    Ok(
+        Json(json!({ "spiffe_sequence": sequence, "spiffe_refresh_hint": 300, "keys": keys }))
+            .into_response(),
     )
-    .into_response())
 }

@@ -29,7 +29,10 @@ mod sql;
 mod tests;
 
 /// Schema versions in order; one that was released is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_pool_and_head.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_pool_and_head.sql"),
+    include_str!("migrations/0002_ca_documents.sql"),
+];
 
 /// How long after its admission an entry that is done with is kept, in seconds.
 const KEEP_DONE: u64 = 86_400;
@@ -774,20 +777,20 @@ impl Store {
         .await
     }
 
-    /// Keeps the certificate of a CA key; the first one stays.
+    /// Keeps what a CA key signed by a key operation, under the SHA-256 of what was signed; the first one stays.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_ca_certificate(
+    pub async fn put_ca_document(
         &self,
-        ca_key: &[u8; 32],
-        certificate: &[u8],
+        signed: &[u8; 32],
+        document: &[u8],
     ) -> Result<(), StoreError> {
-        self.run_tx("put CA certificate", |tx| {
+        self.run_tx("put CA document", |tx| {
             Box::pin(async move {
-                sqlx::query(sql::PUT_CA_CERTIFICATE)
-                    .bind(&ca_key[..])
-                    .bind(certificate)
+                sqlx::query(sql::PUT_CA_DOCUMENT)
+                    .bind(&signed[..])
+                    .bind(document)
                     .execute(&mut *tx.inner)
                     .await?;
                 Ok(())
@@ -796,39 +799,16 @@ impl Store {
         .await
     }
 
-    /// The certificates of all CA keys: key, DER.
+    /// All that CA keys signed by key operations, DER.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn ca_certificates(&self) -> Result<Vec<([u8; 32], Vec<u8>)>, StoreError> {
-        let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql::CA_CERTIFICATES)
+    pub async fn ca_documents(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        sqlx::query_scalar(sql::CA_DOCUMENTS)
             .fetch_all(&self.readers)
             .await
             .map_err(|source| StoreError::Database {
-                transaction: "CA certificates",
-                source,
-            })?;
-        rows.into_iter()
-            .map(|(key, certificate)| {
-                let key = key
-                    .try_into()
-                    .map_err(|_| StoreError::Damaged("a CA key of another length"))?;
-                Ok((key, certificate))
-            })
-            .collect()
-    }
-
-    /// The certificate of a CA key, DER.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn ca_certificate(&self, ca_key: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
-        sqlx::query_scalar(sql::CA_CERTIFICATE)
-            .bind(&ca_key[..])
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(|source| StoreError::Database {
-                transaction: "CA certificate",
+                transaction: "CA documents",
                 source,
             })
     }

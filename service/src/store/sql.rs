@@ -51,7 +51,6 @@ statements! {
     PRUNE_ENTRIES = "DELETE FROM entries WHERE admitted < $1 AND (status IN ('signed', 'lapsed', 'dropped')
         OR (status = 'logged' AND kind = 'other'))";
 
-    PUT_CA_CERTIFICATE = "INSERT INTO ca_certificates (ca_key, certificate) VALUES ($1, $2) ON CONFLICT (ca_key) DO NOTHING";
-    CA_CERTIFICATES = "SELECT ca_key, certificate FROM ca_certificates";
-    CA_CERTIFICATE = "SELECT certificate FROM ca_certificates WHERE ca_key = $1";
+    PUT_CA_DOCUMENT = "INSERT INTO ca_documents (signed, document) VALUES ($1, $2) ON CONFLICT (signed) DO NOTHING";
+    CA_DOCUMENTS = "SELECT document FROM ca_documents";
 }

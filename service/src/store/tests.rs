@@ -393,17 +393,30 @@ async fn a_newer_schema_is_refused() {
 }
 
 #[tokio::test]
-async fn the_first_certificate_of_a_key_stays() {
+async fn the_first_signature_of_a_document_stays() {
     let (_folder, store) = store().await;
-    assert_eq!(store.ca_certificate(&[1; 32]).await.unwrap(), None);
-    store.put_ca_certificate(&[1; 32], b"one").await.unwrap();
-    store.put_ca_certificate(&[1; 32], b"two").await.unwrap();
-    assert_eq!(
-        store.ca_certificate(&[1; 32]).await.unwrap().unwrap(),
-        b"one"
-    );
-    assert_eq!(
-        store.ca_certificates().await.unwrap(),
-        [([1; 32], b"one".to_vec())]
-    );
+    assert!(store.ca_documents().await.unwrap().is_empty());
+    store.put_ca_document(&[1; 32], b"one").await.unwrap();
+    store.put_ca_document(&[1; 32], b"two").await.unwrap();
+    assert_eq!(store.ca_documents().await.unwrap(), [b"one".to_vec()]);
+}
+
+/// A database of the first version keeps its CA certificate.
+#[tokio::test]
+async fn a_ca_certificate_survives_the_second_migration() {
+    let (folder, store) = store().await;
+    sqlx::raw_sql(
+        "DROP TABLE ca_documents;
+         CREATE TABLE ca_certificates (ca_key BLOB PRIMARY KEY, certificate BLOB NOT NULL);
+         INSERT INTO ca_certificates VALUES (X'01', X'0203');
+         PRAGMA user_version = 1",
+    )
+    .execute(&store.writer)
+    .await
+    .unwrap();
+    store.close().await;
+    let again = Store::open(&folder.path().join("service.sqlite"))
+        .await
+        .unwrap();
+    assert_eq!(again.ca_documents().await.unwrap(), [vec![2, 3]]);
 }

@@ -14,6 +14,7 @@ use bauta_statement::{
     file::{
         self, Authority, Header, KeyOperation, Kind, SignedFile,
         authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
+        hierarchy::Purpose,
         key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate},
     },
     note::{self, NoteKey, NoteSigner},
@@ -271,6 +272,11 @@ impl World {
         self.sign_as(&self.administrator, kind, name, version, body)
     }
 
+    /// Any text, signed by the administrator.
+    pub(crate) fn sign_text(&self, text: &str) -> Vec<u8> {
+        note::sign(text, &[&self.administrator]).unwrap()
+    }
+
     /// A file of this version and expiry, signed by anybody.
     pub(crate) fn sign_as(
         &self,
@@ -306,6 +312,7 @@ impl World {
             n,
             t,
             q,
+            purpose: Purpose::Issuing,
         });
         self.sign(Kind::KeyOperation, &format!("generate-{key}"), &body)
     }
@@ -323,6 +330,7 @@ impl World {
             },
             not_before,
             not_after: not_before + 900 * DAY,
+            path_length: 0,
         });
         self.sign(Kind::KeyOperation, &format!("certify-{key}"), &body)
     }

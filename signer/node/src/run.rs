@@ -319,6 +319,9 @@ fn tell(event: &NodeEvent) {
         NodeEvent::ShareGiven { index } => info!(index, "gave a share"),
         NodeEvent::KeyMade(key) => info!(key = hex(key), "took part in making a key"),
         NodeEvent::KeyInForce(key) => info!(key = hex(key), "a key is in force"),
+        NodeEvent::ShareErased(key) => {
+            info!(key = hex(key), "a key was retired: its share is erased");
+        }
         NodeEvent::WrongShare(key) => {
             error!(
                 key = hex(key),

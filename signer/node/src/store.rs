@@ -250,6 +250,9 @@ impl DiskStore {
                     Record::Remember { name, value } => {
                         memory.insert(name.to_bytes().as_slice(), value.as_slice())?;
                     }
+                    Record::ShareErased(group_key) => {
+                        shares.remove(group_key.as_slice())?;
+                    }
                     Record::Object { .. } | Record::Tiles(_) => {}
                 }
             }
@@ -295,6 +298,12 @@ impl DiskStore {
             Record::Remember { name, value } => (
                 self.remembered_checked(name)?.as_ref() == Some(value),
                 "what it remembers",
+            ),
+            Record::ShareErased(group_key) => (
+                read.open_table(SHARES)?
+                    .get(group_key.as_slice())?
+                    .is_none(),
+                "the erasure of a key share",
             ),
             Record::Object { .. } | Record::Tiles(_) => (true, ""),
         };
@@ -669,6 +678,26 @@ mod tests {
         ));
         // Refused as a whole: the digest is still the first.
         assert_eq!(store.bound(9), Some([1; 32]));
+    }
+
+    #[test]
+    fn an_erased_share_is_gone_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let share = |group_key| Record::KeyShare {
+            group_key,
+            secret: vec![9; 40].into(),
+        };
+        store.persist(&[share([1; 32]), share([2; 32])]).unwrap();
+        store.persist(&[Record::ShareErased([1; 32])]).unwrap();
+        // Erasing again, after a crash between the two, is no failure.
+        store.persist(&[Record::ShareErased([1; 32])]).unwrap();
+        drop(store);
+        let store = open(folder.path());
+        let read = store.database.begin_read().unwrap();
+        let shares = read.open_table(SHARES).unwrap();
+        assert!(shares.get([1; 32].as_slice()).unwrap().is_none());
+        assert!(shares.get([2; 32].as_slice()).unwrap().is_some());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bauta_log::{
     CosignatureVerifier, CosignedCheckpoint, LogPolicy, LogVerifier, LoggedEntry, NoteSignature,
 };
 use bauta_statement::{
-    certificate::ca,
+    certificate::{Document, Shape},
     entry::{Body, Entry},
     file::{
         self, Authority, KeyOperation,
@@ -29,6 +29,7 @@ use crate::{
     coordinator::{Membership, Signer},
     dkg::{Participant, Participants},
     keys::{PublicShare, PublicShares},
+    messages::GroupKey,
     rulebook::{
         AuthoritySigners, CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling,
         SignerKeys, ToBeSigned,
@@ -40,6 +41,8 @@ pub struct LedgerRulebook {
     ledger: Ledger,
     /// Whether a log in production mode is refused.
     development_only: bool,
+    /// Size of the largest head that was seen with its quorums since the start.
+    seen: u64,
 }
 
 impl LedgerRulebook {
@@ -48,6 +51,7 @@ impl LedgerRulebook {
         Self {
             ledger: Ledger::new(pinned),
             development_only: false,
+            seen: 0,
         }
     }
 
@@ -320,6 +324,7 @@ impl Rulebook for LedgerRulebook {
     }
 
     fn quorum_seen(&mut self, checkpoint: &CosignedCheckpoint) {
+        self.seen = self.seen.max(checkpoint.head().size);
         if self
             .unsettled()
             .is_some_and(|size| checkpoint.head().size >= size)
@@ -333,6 +338,20 @@ impl Rulebook for LedgerRulebook {
             .authority()
             .map(|authority| public_shares(authority))
             .unwrap_or_default()
+    }
+
+    fn awaits_quorum(&self) -> bool {
+        self.ledger
+            .retired_keys()
+            .any(|(_, index)| index >= self.seen)
+    }
+
+    fn retired_keys(&self) -> Vec<GroupKey> {
+        self.ledger
+            .retired_keys()
+            .filter(|(_, index)| *index < self.seen)
+            .map(|(key, _)| *key)
+            .collect()
     }
 
     fn key_generation(
@@ -367,6 +386,7 @@ impl Rulebook for LedgerRulebook {
         authority
             .with_ca_key(CaKey {
                 name: generate.key.clone(),
+                purpose: generate.purpose,
                 group_key: key.group_key,
                 t: usize::from(key.threshold),
                 verifying_shares: key
@@ -391,7 +411,7 @@ impl Rulebook for LedgerRulebook {
     ) -> Result<ToBeSigned, RuleError> {
         match Entry::decode(logged.entry()).map(|entry| entry.body) {
             Ok(Body::Issuance(_)) => self.leaf(index, logged, request),
-            Ok(Body::File(_)) => self.ca_certificate(index, request),
+            Ok(Body::File(_)) => self.ordered(index, request),
             _ => Err(RuleError::Earns {
                 index,
                 reason: "it is neither an issuance nor a key operation".into(),
@@ -429,11 +449,13 @@ impl LedgerRulebook {
             .map_err(|error| beside(error.to_string()))?;
         Ok(ToBeSigned {
             tbs: tbs.as_bytes().to_vec(),
+            shape: Shape::Certificate,
             time: Some(valid.time),
         })
     }
 
-    fn ca_certificate(
+    /// The CA certificate or request that a key operation orders.
+    fn ordered(
         &self,
         index: u64,
         request: &CertificateRequest<'_>,
@@ -447,16 +469,15 @@ impl LedgerRulebook {
         if logged.header.expires <= request.now {
             return Err(refuse("it has expired: log a newer version".into()));
         }
-        let KeyOperation::SignCaCertificate(sign) = logged.body.as_ref() else {
-            return Err(refuse("it orders no CA certificate".into()));
-        };
-        if sign.group_key != request.group_key {
+        let document = Document::ordered(&logged.body, &logged.digest, &logged.header.trust_domain)
+            .map_err(|error| refuse(error.to_string()))?
+            .ok_or_else(|| refuse("it orders no signature".into()))?;
+        if logged.body.group_key() != Some(&request.group_key) {
             return Err(refuse("it is for another CA key".into()));
         }
-        let tbs = ca::tbs(sign, &logged.digest, &logged.header.trust_domain)
-            .map_err(|error| refuse(error.to_string()))?;
         Ok(ToBeSigned {
-            tbs: tbs.as_bytes().to_vec(),
+            tbs: document.as_bytes().to_vec(),
+            shape: document.shape(),
             time: None,
         })
     }

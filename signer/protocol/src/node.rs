@@ -86,6 +86,8 @@ pub enum Record {
         /// Its value.
         value: Vec<u8>,
     },
+    /// This key was taken away for good: its share is to be erased.
+    ShareErased(GroupKey),
 }
 
 /// The newest head that a node cosigned.
@@ -135,6 +137,8 @@ pub enum NodeEvent {
     KeyMade(GroupKey),
     /// A key came into force here.
     KeyInForce(GroupKey),
+    /// A key was taken away by an authority that is settled, and its share erased.
+    ShareErased(GroupKey),
     /// A share is held that does not fit what the authority publishes: it must be repaired, and is not used.
     WrongShare(GroupKey),
     /// Two checkpoints that the log signed exclude each other: keep both, and tell the other operators.
@@ -407,6 +411,7 @@ impl<B: Rulebook> Node<B> {
         }
         // A log that has grown, or signers that have changed, may be what a welcome waited for.
         self.consider(now, rng, &mut output);
+        self.erase_retired(&mut output);
         self.fill_stocks(rng, &mut output);
         if !output.persist.is_empty() {
             self.save_seen(&mut output);
@@ -436,6 +441,18 @@ impl<B: Rulebook> Node<B> {
                 output.events.push(NodeEvent::KeyInForce(*group_key));
             }
             held.public = fits.cloned();
+        }
+    }
+
+    /// Drops and erases shares of keys that are gone for good. Not before the head that says so has its quorums: a head without
+    /// them may be taken back. After a crash before the record is durable the share is there again, out of force, and is
+    /// erased with the next quorum that is seen.
+    fn erase_retired(&mut self, output: &mut Output) {
+        for group_key in self.rulebook.retired_keys() {
+            if self.held.remove(&group_key).is_some() {
+                output.persist.push(Record::ShareErased(group_key));
+                output.events.push(NodeEvent::ShareErased(group_key));
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! answers are functions of the log alone, so that honest nodes never differ; clocks stay outside, with the node.
 
 use bauta_log::{CosignatureVerifier, CosignedCheckpoint, Edge, LogPolicy, LoggedEntry};
+use bauta_statement::certificate::Shape;
 use thiserror::Error;
 
 use crate::{
@@ -128,8 +129,10 @@ pub enum RuleError {
 /// What is signed for an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToBeSigned {
-    /// DER of the TBSCertificate.
+    /// DER of the TBSCertificate, or of the CertificationRequestInfo.
     pub tbs: Vec<u8>,
+    /// Which of the two the entry orders: the node looks at the bytes itself.
+    pub shape: Shape,
     /// The entry's time, where it is bound to the clock (an issuance); a key operation is not.
     pub time: Option<u64>,
 }
@@ -183,6 +186,13 @@ pub trait Rulebook {
     /// Public sides of all CA keys in force.
     fn keys(&self) -> Vec<PublicShares>;
 
+    /// Does something besides a change of signers wait for a head with its quorums (the erasure of retired keys)? While
+    /// nothing does, published checkpoints are not counted again.
+    fn awaits_quorum(&self) -> bool;
+
+    /// CA keys that an authority took away for good, under a head that has its quorums: shares of them are erased.
+    fn retired_keys(&self) -> Vec<GroupKey>;
+
     /// Who takes part in the key generation that entry `index` logs, if it is one, unexpired at `now`, and its key is
     /// not made yet.
     fn key_generation(
@@ -196,7 +206,7 @@ pub trait Rulebook {
     fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError>;
 
     /// What is to be signed for a logged entry: the certificate that a valid issuance earns (its CSR and openings
-    /// checked), or the CA certificate that a key operation orders.
+    /// checked), or the CA certificate or request that a key operation orders.
     fn to_be_signed(
         &self,
         index: u64,

@@ -78,15 +78,18 @@ impl<B: Rulebook> Node<B> {
         self.remember_lines(store, signed);
         let head = signed.checkpoint().head();
         let of_this_log = head == self.head || Some(head) == self.settling.change;
-        let covers = self
+        let settles = self
             .rulebook
             .unsettled()
             .is_some_and(|size| head.size >= size);
-        if !of_this_log || !covers {
+        if !of_this_log || !(settles || self.rulebook.awaits_quorum()) {
             return;
         }
-        if let Some(checkpoint) = quorums(&self.rulebook, signed) {
-            self.rulebook.quorum_seen(&checkpoint);
+        let Some(checkpoint) = quorums(&self.rulebook, signed) else {
+            return;
+        };
+        self.rulebook.quorum_seen(&checkpoint);
+        if settles {
             self.settling.change = None;
             output.persist.push(Record::Remember {
                 name: Memory::Settled(self.settling.settled),

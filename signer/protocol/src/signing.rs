@@ -6,6 +6,7 @@
 //! it, and the entry is bound to the same TBS, so that the next session goes on where this one stopped.
 
 use bauta_log::TlogProof;
+use bauta_statement::certificate::Shape;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -57,6 +58,11 @@ impl<B: Rulebook> Node<B> {
             .and_then(|held| held.public.clone())
             .ok_or((Code::NoKey, "no share of this key in force here".to_owned()))?;
         let to_be_signed = self.checked_tbs(now, store, request)?;
+        // A request signed as a certificate, or the other way round, would be a signature that nobody ordered.
+        if Shape::of(&to_be_signed.tbs) != Some(to_be_signed.shape) {
+            let reason = "what this entry gives has not the shape of what it orders";
+            return Err((Code::TbsDiffers, reason.into()));
+        }
         let tbs_digest: [u8; 32] = Sha256::digest(&to_be_signed.tbs).into();
         if tbs_digest != request.tbs_digest {
             let reason = "the certificate that this entry earns is another than the coordinator's";

@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::presentation::{Opening, tests::sample};
 use crate::vector::AttributeValue;
 
-const NOW: u64 = 1_795_305_600; // 2026-11-22T00:00:00Z
+pub(super) const NOW: u64 = 1_795_305_600; // 2026-11-22T00:00:00Z
 const ED25519_SPKI: &str =
     "302a300506032b6570032100d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
@@ -47,6 +47,7 @@ fn operation() -> SignCaCertificate {
         },
         not_before: NOW - 86_400,
         not_after: NOW + 10 * 365 * 86_400,
+        path_length: 0,
     }
 }
 
@@ -85,7 +86,7 @@ fn signed(tbs: &Tbs) -> Vec<u8> {
 }
 
 /// Compares with the golden file; `BAUTA_BLESS=1` writes it, and the change then shows in review.
-fn golden(name: &str, bytes: &[u8]) {
+pub(super) fn golden(name: &str, bytes: &[u8]) {
     let path = format!(
         "{}/../vectors/certificate/{name}.hex",
         env!("CARGO_MANIFEST_DIR")
@@ -495,7 +496,7 @@ fn pem_is_wrapped_at_64_characters() {
     );
 }
 
-fn openssl(arguments: &[&str], input: &[u8]) -> Option<String> {
+pub(super) fn openssl(arguments: &[&str], input: &[u8]) -> Option<String> {
     let child = Command::new("openssl")
         .args(arguments)
         .stdin(Stdio::piped())

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::hierarchy::Purpose;
 use super::{FileError, Header, Kind, text};
 use crate::note::{CosignatureKey, Digest, NoteKey, sha256};
 
@@ -195,6 +196,9 @@ impl Quorum {
 pub struct CaKey {
     /// Its name, as the key operation gave it; never given twice.
     pub name: String,
+    /// What it is for, as the key operation says; a root issues nothing to holders.
+    #[serde(default, skip_serializing_if = "Purpose::is_issuing")]
+    pub purpose: Purpose,
     /// Ed25519 group key.
     #[serde(with = "text::hex")]
     pub group_key: [u8; 32],

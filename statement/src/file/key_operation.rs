@@ -3,6 +3,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::hierarchy::{
+    InstallCaCertificate, MAX_PATH_LENGTH, Purpose, RequestCaCertificate, SignSubordinateCa,
+};
 use super::{FileError, authority::Quorum, text};
 use crate::note::{Digest, NoteKey};
 
@@ -14,6 +17,12 @@ pub enum KeyOperation {
     GenerateKey(GenerateKey),
     /// A self-signed CA certificate under a generated key.
     SignCaCertificate(SignCaCertificate),
+    /// A request by which another CA, an organisation's or a Bauta root, certifies a generated key.
+    RequestCaCertificate(RequestCaCertificate),
+    /// A root's certificate for another CA.
+    SignSubordinateCa(SignSubordinateCa),
+    /// The certificate that another CA made for a generated key.
+    InstallCaCertificate(InstallCaCertificate),
 }
 
 /// Who makes which key, and in what numbers.
@@ -22,6 +31,9 @@ pub enum KeyOperation {
 pub struct GenerateKey {
     /// Name of the CA key to be made.
     pub key: String,
+    /// What the key is for, for as long as it lives.
+    #[serde(default, skip_serializing_if = "Purpose::is_issuing")]
+    pub purpose: Purpose,
     /// All participants, in the order of their identifiers.
     pub participants: Vec<Participant>,
     /// Participants.
@@ -61,6 +73,9 @@ pub struct SignCaCertificate {
     /// Unix seconds, inclusive.
     #[serde(with = "text::time")]
     pub not_after: u64,
+    /// How many CAs may stand between this one and a leaf: 0 for an issuing key, more for a root.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub path_length: u8,
 }
 
 /// Distinguished name of the CA.
@@ -110,32 +125,71 @@ impl KeyOperation {
                 Ok(())
             }
             Self::SignCaCertificate(sign) => {
-                let subject = &sign.subject;
-                let fits = |text: &str| {
-                    !text.is_empty()
-                        && text.chars().count() <= 64
-                        && text.trim() == text
-                        && !text.chars().any(char::is_control)
-                };
                 if !text::is_name(&sign.key) {
                     return wrong("the key's name is not allowed");
                 }
-                if subject.country.as_ref().is_some_and(|country| {
-                    country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase())
-                }) {
-                    return wrong("country is two capital letters");
-                }
-                if !fits(&subject.common_name) || !subject.organization.as_deref().is_none_or(fits)
-                {
-                    return wrong(
-                        "common_name and organization have 1 to 64 characters (RFC 5280's bounds)",
-                    );
-                }
+                sign.subject.check()?;
                 if sign.not_before >= sign.not_after {
                     return wrong("not_before is not before not_after");
                 }
+                if sign.path_length > MAX_PATH_LENGTH {
+                    return wrong("path_length is at most 4");
+                }
                 Ok(())
             }
+            Self::RequestCaCertificate(request) => request.check(),
+            Self::SignSubordinateCa(sign) => sign.check(),
+            Self::InstallCaCertificate(install) => install.check(),
         }
     }
+
+    /// The CA key that this operation is about, by name.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::GenerateKey(one) => &one.key,
+            Self::SignCaCertificate(one) => &one.key,
+            Self::RequestCaCertificate(one) => &one.key,
+            Self::SignSubordinateCa(one) => &one.key,
+            Self::InstallCaCertificate(one) => &one.key,
+        }
+    }
+
+    /// The key that is to sign, or is certified; a key that is yet to be made has none.
+    pub fn group_key(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::GenerateKey(_) => None,
+            Self::SignCaCertificate(one) => Some(&one.group_key),
+            Self::RequestCaCertificate(one) => Some(&one.group_key),
+            Self::SignSubordinateCa(one) => Some(&one.group_key),
+            Self::InstallCaCertificate(one) => Some(&one.group_key),
+        }
+    }
+}
+
+impl CaSubject {
+    pub(super) fn check(&self) -> Result<(), FileError> {
+        let wrong = |what: &str| Err(FileError::KeyOperation(what.to_owned()));
+        let fits = |text: &str| {
+            !text.is_empty()
+                && text.chars().count() <= 64
+                && text.trim() == text
+                && !text.chars().any(char::is_control)
+        };
+        if self.country.as_ref().is_some_and(|country| {
+            country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase())
+        }) {
+            return wrong("country is two capital letters");
+        }
+        if !fits(&self.common_name) || !self.organization.as_deref().is_none_or(fits) {
+            return wrong(
+                "common_name and organization have 1 to 64 characters (RFC 5280's bounds)",
+            );
+        }
+        Ok(())
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+pub(super) fn is_zero(number: &u8) -> bool {
+    *number == 0
 }

@@ -21,6 +21,7 @@ use crate::schema::Schema;
 
 pub mod authority;
 pub mod fingerprint;
+pub mod hierarchy;
 pub mod issuer_set;
 pub mod key_operation;
 pub mod parameters;

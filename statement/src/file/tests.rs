@@ -6,6 +6,7 @@ use super::*;
 use crate::file::authority::{
     Administrators, CaKey, LogIdentity, Mode, Quorum, Signer, VerifyingShare,
 };
+use crate::file::hierarchy::Purpose;
 use crate::file::key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate};
 use crate::note::{CosignatureKey, NoteSigner, sign};
 
@@ -57,6 +58,7 @@ fn authority() -> Authority {
 
 fn ca_key() -> CaKey {
     CaKey {
+        purpose: Purpose::Issuing,
         name: "ca-1".into(),
         group_key: [7; 32],
         t: 3,
@@ -192,6 +194,7 @@ fn key_operations_are_checked() {
         expires: EXPIRES,
     };
     let generate = GenerateKey {
+        purpose: Purpose::Issuing,
         key: "ca-1".into(),
         participants: (0..5u8)
             .map(|i| Participant {
@@ -228,6 +231,7 @@ fn key_operations_are_checked() {
         );
     }
     let certificate = SignCaCertificate {
+        path_length: 0,
         key: "ca-1".into(),
         group_key: [7; 32],
         subject: CaSubject {

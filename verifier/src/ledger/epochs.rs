@@ -53,7 +53,7 @@ pub(super) fn compute(
         .as_ref()
         .filter(|parameters| parameters.file.lasts(end))
         .ok_or(EpochUnavailable::Parameters)?;
-    let (ca, certificate) = ca_in_force(files, end).ok_or(EpochUnavailable::Ca)?;
+    let (ca, certificate) = ca_in_force(files, start, end).ok_or(EpochUnavailable::Ca)?;
 
     let schemas = lasting(&files.schemas, Kind::Schema, files, end);
     let issuer_sets = lasting(&files.issuer_sets, Kind::IssuerSet, files, end);
@@ -190,19 +190,32 @@ pub(super) fn compute(
     })
 }
 
-/// The newest CA key that has a certificate operation, logged and not retired, whose certificate outlasts the epoch; of
-/// several such operations, the last one logged. That the operation's file has expired since does not matter: its expiry
-/// bounds when the certificate may be signed, the certificate's own dates how long it serves.
-fn ca_in_force(files: &Files, end: u64) -> Option<(CaInForce, bauta_statement::note::Digest)> {
+/// The newest issuing key that has a certificate operation, logged and not retired, whose certificate is good from the epoch's
+/// first second to its last; of several such operations, the last one logged. So a new key takes over in the first epoch that
+/// its certificate covers, and is in everybody's sight before. That the operation's file has expired since does not matter: its
+/// expiry bounds when the certificate may be signed, the certificate's own dates how long it serves.
+fn ca_in_force(
+    files: &Files,
+    start: u64,
+    end: u64,
+) -> Option<(CaInForce, bauta_statement::note::Digest)> {
     let authority = files.authority.as_ref()?;
-    authority.body.ca_keys.iter().rev().find_map(|key| {
+    let mut issuing = authority
+        .body
+        .ca_keys
+        .iter()
+        .rev()
+        .filter(|key| key.purpose.is_issuing());
+    issuing.find_map(|key| {
         files
             .operations
             .values()
             .filter(|operation| !files.retired(Kind::KeyOperation, &operation.header.name))
             .filter_map(|operation| match operation.body.as_ref() {
                 KeyOperation::SignCaCertificate(sign)
-                    if sign.group_key == key.group_key && sign.not_after >= end =>
+                    if sign.group_key == key.group_key
+                        && sign.not_before <= start
+                        && sign.not_after >= end =>
                 {
                     Some((operation, sign))
                 }

@@ -159,9 +159,9 @@ pub enum EpochUnavailable {
     /// No parameters, or expired ones.
     #[error("no unexpired parameters file is logged")]
     Parameters,
-    /// No CA key with a certificate that outlasts the epoch.
+    /// No issuing key with a certificate that is good for the whole epoch.
     #[error(
-        "no CA key has a logged certificate operation that outlasts the epoch; run `bauta ca init`"
+        "no issuing CA key has a logged certificate operation that covers the epoch; run `bauta ca init` or `bauta ca rotate`"
     )]
     Ca,
     /// No time is representable.

@@ -7,7 +7,7 @@ use bauta_statement::epoch::{
     MAX_ISSUER_SETS, MAX_ISSUERS, MAX_POLICIES, MAX_REVOKED, MAX_SCHEMAS,
 };
 use bauta_statement::file::authority::{Authority, CaKey, Mode};
-use bauta_statement::file::key_operation::{GenerateKey, SignCaCertificate};
+use bauta_statement::file::key_operation::GenerateKey;
 use bauta_statement::file::parameters::Provenance;
 use bauta_statement::file::{
     Body, Header, IssuerSet, KeyOperation, Kind, Parameters, RevocationList, SignedFile, Tombstone,
@@ -21,6 +21,7 @@ use bauta_statement::verifying_key::VerifyingKey;
 
 use super::Objects;
 use super::error::Refusal;
+use super::hierarchy;
 use super::state::{Files, Logged, LoggedParameters};
 use crate::keys::Keys;
 
@@ -168,6 +169,15 @@ pub(super) fn authority(files: &mut Files, place: &Place<'_>) -> Result<(), Refu
         }
     }
     let logged = place.logged(&file, new.as_ref());
+    for key in &old.body.ca_keys {
+        if new
+            .ca_keys
+            .iter()
+            .all(|kept| kept.group_key != key.group_key)
+        {
+            files.retired_keys.insert(key.group_key, place.index);
+        }
+    }
     if let Some((operation, name)) = made {
         files.used_operations.insert(operation);
         files.used_key_names.insert(name);
@@ -221,9 +231,13 @@ fn generation<'a>(
                     share.identifier == participant.identifier && share.signer == participant.signer
                 },
             );
-    if key.name != generate.key || key.t != generate.t || !holders_fit {
+    if key.name != generate.key
+        || key.purpose != generate.purpose
+        || key.t != generate.t
+        || !holders_fit
+    {
         return Err(Refusal::CaKey(
-            "name, threshold or holders are not the operation's",
+            "name, purpose, threshold or holders are not the operation's",
         ));
     }
     Ok(generate)
@@ -520,33 +534,23 @@ fn key_operation(
             }
         }
         KeyOperation::SignCaCertificate(sign) => {
-            check_ca_certificate(&authority, sign, place.time).map_err(Refusal::KeyOperation)?;
+            hierarchy::check_self_signed(&authority, sign, place.time)
+                .map_err(Refusal::KeyOperation)?;
+        }
+        KeyOperation::RequestCaCertificate(request) => {
+            hierarchy::check_request(files, &authority, request).map_err(Refusal::KeyOperation)?;
+        }
+        KeyOperation::SignSubordinateCa(sign) => {
+            hierarchy::check_subordinate(files, &authority, sign, place.time)
+                .map_err(Refusal::KeyOperation)?;
+        }
+        KeyOperation::InstallCaCertificate(install) => {
+            hierarchy::check_install(files, &authority, install, place.time)
+                .map_err(Refusal::KeyOperation)?;
         }
     }
     let logged = place.logged(file, operation);
     files.operations.insert(file.header.name.clone(), logged);
-    Ok(())
-}
-
-fn check_ca_certificate(
-    authority: &Authority,
-    sign: &SignCaCertificate,
-    time: u64,
-) -> Result<(), &'static str> {
-    let key = authority
-        .ca_keys
-        .iter()
-        .find(|key| key.name == sign.key)
-        .ok_or("no CA key of this name is in the authority file")?;
-    if key.group_key != sign.group_key {
-        return Err("the CA key of this name is another one");
-    }
-    if sign.subject.common_name != authority.ca_name {
-        return Err("the certificate's common name is not the authority's ca_name");
-    }
-    if sign.not_after <= time {
-        return Err("the certificate would have expired");
-    }
     Ok(())
 }
 

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use bauta_statement::entry::{Body, Entry, Issuance, ObjectRef};
 use bauta_statement::epoch::Epoch;
+use bauta_statement::file::hierarchy::InstallCaCertificate;
 use bauta_statement::file::issuer_set::Issuer;
-use bauta_statement::file::key_operation::GenerateKey;
+use bauta_statement::file::key_operation::{GenerateKey, SignCaCertificate};
 use bauta_statement::file::{Authority, KeyOperation, Kind, RevocationList};
 use bauta_statement::note::Digest;
 use bauta_statement::policy::Policy;
@@ -21,6 +22,7 @@ use crate::presentation::{Refusal as PresentationRefusal, VerifiedClaim};
 mod epochs;
 mod error;
 mod files;
+mod hierarchy;
 mod issuance;
 mod state;
 #[cfg(test)]
@@ -528,9 +530,33 @@ impl Ledger {
             })
             .filter_map(|one| match one.body.as_ref() {
                 KeyOperation::GenerateKey(generate) => Some((one, generate)),
-                KeyOperation::SignCaCertificate(_) => None,
+                _ => None,
             })
             .collect()
+    }
+
+    /// What a CA key's own certificate says, as it was ordered last, with the order.
+    pub fn own_certificate(
+        &self,
+        group_key: &[u8; 32],
+    ) -> Option<(&Logged<KeyOperation>, &SignCaCertificate)> {
+        hierarchy::own_certificate(&self.files, group_key)
+    }
+
+    /// The certificates that other CAs made for a CA key, the last one logged first; those retired are not among them.
+    pub fn installed_certificates(
+        &self,
+        group_key: &[u8; 32],
+    ) -> Vec<(&Logged<KeyOperation>, &InstallCaCertificate)> {
+        hierarchy::installed(&self.files, group_key)
+    }
+
+    /// CA keys that an authority took away, with the index of its entry. None ever comes back.
+    pub fn retired_keys(&self) -> impl Iterator<Item = (&[u8; 32], u64)> {
+        self.files
+            .retired_keys
+            .iter()
+            .map(|(key, index)| (key, *index))
     }
 
     /// The valid issuance at this index, if it is not older than [`REMEMBERED`] seconds.

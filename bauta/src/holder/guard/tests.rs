@@ -8,6 +8,7 @@ use bauta_statement::epoch::PolicyInForce;
 use bauta_statement::file::authority::{
     Administrators, CaKey, LogIdentity, Quorum, Signer, VerifyingShare,
 };
+use bauta_statement::file::hierarchy::Purpose;
 use bauta_statement::file::issuer_set::IssuerFormat;
 use bauta_statement::file::key_operation::{CaSubject, SignCaCertificate};
 use bauta_statement::file::parameters::RelationParameters;
@@ -106,6 +107,7 @@ impl World {
                 .collect(),
             quorum: Quorum::FIVE,
             ca_keys: vec![CaKey {
+                purpose: Purpose::Issuing,
                 name: "ca-1".into(),
                 group_key: GROUP_KEY,
                 t: 3,
@@ -163,6 +165,7 @@ impl World {
                 },
                 not_before: START - DAY,
                 not_after: FAR,
+                path_length: 0,
             }),
             administrators,
             desk,
@@ -625,6 +628,11 @@ fn roots_are_what_the_files_give() {
     );
     refused!(
         World::with(|world| world.epoch = |epoch| epoch.ca_key[0] ^= 1),
+        GuardError::Root("the CA key")
+    );
+    // A root certifies CAs, and issues to nobody.
+    refused!(
+        World::with(|world| world.authority.ca_keys[0].purpose = Purpose::Root),
         GuardError::Root("the CA key")
     );
     for handles in [vec![], vec![1, 2, 3]] {

@@ -15,11 +15,12 @@ use bauta_signer_protocol::{
     sessions::SignTask,
 };
 use bauta_statement::{
-    certificate::{self, ca},
+    certificate::{self, Document, ca},
     entry::{Body, Entry, ObjectRef},
     file::{
         Authority, Header, Kind,
         authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
+        hierarchy::{Purpose, RequestCaCertificate},
         key_operation::{CaSubject, GenerateKey, KeyOperation, Participant, SignCaCertificate},
     },
     note::{self, CosignatureKey, NoteSigner, sha256},
@@ -227,6 +228,7 @@ impl Real {
 
     fn generate(&self) -> GenerateKey {
         GenerateKey {
+            purpose: Purpose::Issuing,
             key: "ca-1".into(),
             participants: (1..=5)
                 .map(|i| Participant {
@@ -309,6 +311,7 @@ impl Real {
             },
             not_before: START,
             not_after: START + 86_400,
+            path_length: 0,
         }
     }
 
@@ -319,12 +322,27 @@ impl Real {
         group_key: GroupKey,
         tbs: &certificate::Tbs,
     ) -> Event {
+        self.sign_document(
+            index,
+            cosigned,
+            group_key,
+            &Document::Certificate(tbs.clone()),
+        )
+    }
+
+    fn sign_document(
+        &mut self,
+        index: u64,
+        cosigned: &CosignedCheckpoint,
+        group_key: GroupKey,
+        document: &Document,
+    ) -> Event {
         let task = SignTask {
             index,
             proof: self.log.proof(index, cosigned.signed()),
             csr: Vec::new(),
             openings: Vec::new(),
-            tbs: tbs.as_bytes().to_vec(),
+            tbs: document.as_bytes().to_vec(),
             group_key,
             deadline: (self.now + 120) * 1000,
         };
@@ -408,6 +426,65 @@ fn from_the_pinned_authority_to_a_ca_certificate() {
     let node = real.node(1, store);
     assert_eq!(node.head(), cosigned.head());
     assert_eq!(node.rulebook().ledger().size(), 4);
+}
+
+/// A request is signed like a certificate, by its own order; what orders no signature gets none, and no order serves for
+/// another key than its own.
+#[test]
+fn a_request_is_signed_by_its_own_order_alone() {
+    let mut real = Real::new();
+    real.begin();
+    let group_key = real.make_key();
+    let own = real.certificate(group_key);
+    let admin = note_signer("admin", 2);
+    let log = |real: &mut Real, name: &str, operation: &KeyOperation| {
+        let (digest, note) = real.operation(name, operation, &admin, EXPIRES);
+        let (index, cosigned) = real.log(Body::File, note);
+        (digest, index, cosigned)
+    };
+    let own_order = KeyOperation::SignCaCertificate(own.clone());
+    let (digest, own_index, _) = log(&mut real, "sign-ca-1", &own_order);
+    let own_document = Document::ordered(&own_order, &digest, "example.org")
+        .unwrap()
+        .unwrap();
+    let asked = KeyOperation::RequestCaCertificate(RequestCaCertificate {
+        key: "ca-1".into(),
+        group_key,
+        subject: own.subject.clone(),
+        path_length: 0,
+    });
+    let (digest, index, cosigned) = log(&mut real, "request-ca-1", &asked);
+    let document = Document::ordered(&asked, &digest, "example.org")
+        .unwrap()
+        .unwrap();
+    // The coordinator means the certificate at the request's entry, and the other way round.
+    for (index, document) in [(index, &own_document), (own_index, &document)] {
+        assert!(matches!(
+            real.sign_document(index, &cosigned, group_key, document),
+            Event::SignRefused {
+                code: Code::TbsDiffers,
+                ..
+            }
+        ));
+    }
+    let Event::Signed { signature, .. } =
+        real.sign_document(index, &cosigned, group_key, &document)
+    else {
+        panic!("{:?}", real.events.last())
+    };
+    let request = document.assemble(&signature).unwrap();
+    assert_eq!(
+        certificate::request::read(&request).unwrap(),
+        (own.subject, group_key)
+    );
+    // A key generation orders no signature.
+    assert!(matches!(
+        real.sign_document(1, &cosigned, group_key, &document),
+        Event::SignRefused {
+            code: Code::Operation,
+            ..
+        }
+    ));
 }
 
 #[test]

@@ -226,3 +226,57 @@ fn a_request_that_does_not_fit_costs_no_nonce() {
     }
     assert_eq!(verdict(&mut world, good), None);
 }
+
+/// A request and a certificate have one outer form: a node looks at what it signs, whatever the rules gave it.
+#[test]
+fn what_has_another_shape_than_was_ordered_is_not_signed() {
+    let (mut world, group_key, _, _) = issued(b'I');
+    let now = world.seconds();
+    for (rest, code) in [
+        (&b"request"[..], Some(Code::TbsDiffers)),
+        (b"certificate", None),
+    ] {
+        let index = world.log.entries.len() as u64;
+        world.log(&[entry(b'C', now, rest)]);
+        assert!(world.run(60, |w| {
+            w.nodes
+                .iter()
+                .all(|n| n.node.as_ref().unwrap().head().size == index + 1)
+        }));
+        let proof = world
+            .log
+            .proof(index, world.cosigned.as_ref().unwrap().signed());
+        let asked = request(&mut world, index, group_key, proof, b"");
+        assert_eq!(verdict(&mut world, asked), code);
+    }
+}
+
+/// A share of a key that was taken away is erased, but not before the head that says so has its quorum: the log may still go
+/// back to the head before.
+#[test]
+fn a_retired_key_s_share_is_erased_once_that_is_settled() {
+    let (mut world, group_key, index, proof) = issued(b'I');
+    let asked = request(&mut world, index, group_key, proof.clone(), b"");
+    let now = world.seconds();
+    world.log(&[entry(b'R', now, &group_key), entry(b'I', now, b"")]);
+    let size = index + 3;
+    assert!(world.run(60, |w| {
+        w.nodes
+            .iter()
+            .all(|n| n.node.as_ref().unwrap().head().size == size)
+    }));
+    let held = |world: &World| world.nodes[0].store.shares.contains_key(&group_key);
+    // Out of force at once; the node cosigned the head, and knows of no quorum for it.
+    assert_eq!(verdict(&mut world, asked.clone()), Some(Code::NoKey));
+    assert!(held(&world));
+    world.stop(0);
+    world.start(0);
+    assert!(held(&world), "nor does a restart tell it of one");
+    // The head's quorum tells it, as the coordinator passes it on or a proof brings it.
+    world.events.clear();
+    let next = world.make_key();
+    assert!(!held(&world));
+    assert!(world.nodes[0].store.shares.contains_key(&next));
+    world.restart(0);
+    assert_eq!(verdict(&mut world, asked), Some(Code::NoKey));
+}

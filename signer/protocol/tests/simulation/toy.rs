@@ -7,6 +7,7 @@
 //! | `K` | a key-generation file for all signers |
 //! | `C` | a key operation that has a CA certificate signed |
 //! | `G` text | the authority file that records a key |
+//! | `R` key | the authority file that takes a key away |
 //! | `O` digest | an entry that names an object |
 //! | `X` | an entry of another kind that is not valid |
 
@@ -20,6 +21,7 @@ use bauta_signer_protocol::{
         SignerKeys, ToBeSigned,
     },
 };
+use bauta_statement::certificate::Shape;
 use data_encoding::HEXLOWER;
 
 /// The digest of every `K` file.
@@ -32,6 +34,10 @@ pub(crate) struct Toy {
     pub(crate) participants: Participants,
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) keys: Vec<PublicShares>,
+    /// Keys taken away, with the index of the entry that did it.
+    pub(crate) retired: Vec<(GroupKey, u64)>,
+    /// Size of the largest head that was seen with its quorum.
+    pub(crate) seen: u64,
 }
 
 impl Toy {
@@ -59,6 +65,8 @@ impl Toy {
             participants,
             entries: Vec::new(),
             keys: Vec::new(),
+            retired: Vec::new(),
+            seen: 0,
         }
     }
 }
@@ -75,7 +83,14 @@ fn time_of(entry: &[u8]) -> u64 {
 }
 
 pub(crate) fn tbs(entry: &[u8], group_key: &GroupKey, openings: &[u8]) -> Vec<u8> {
-    [b"certificate of ", entry, group_key, openings].concat()
+    let content = [b"certificate of ", entry, group_key, openings].concat();
+    // The least that has a certificate's shape, and is long enough for a two-byte length.
+    let mut der = vec![0x30, 0x82, 0, 0, 0xa0, 3, 2, 1, 2];
+    der.extend(content);
+    der.extend([0; 256]);
+    let [high, low] = u16::try_from(der.len() - 4).unwrap().to_be_bytes();
+    (der[2], der[3]) = (high, low);
+    der
 }
 
 fn write_key(key: &PublicShares) -> String {
@@ -147,6 +162,12 @@ impl Rulebook for Toy {
                         .push(read_key(std::str::from_utf8(&entry[9..]).unwrap()));
                     Ruling::Other
                 }
+                b'R' => {
+                    let group_key: GroupKey = entry[9..41].try_into().unwrap();
+                    next.keys.retain(|key| key.group_key != group_key);
+                    next.retired.push((group_key, index));
+                    Ruling::Other
+                }
                 _ => {
                     let reason = "not a letter of ours".into();
                     return Err(ExtendError::Invalid { index, reason });
@@ -186,10 +207,24 @@ impl Rulebook for Toy {
         None
     }
 
-    fn quorum_seen(&mut self, _checkpoint: &CosignedCheckpoint) {}
+    fn quorum_seen(&mut self, checkpoint: &CosignedCheckpoint) {
+        self.seen = self.seen.max(checkpoint.head().size);
+    }
 
     fn keys(&self) -> Vec<PublicShares> {
         self.keys.clone()
+    }
+
+    fn awaits_quorum(&self) -> bool {
+        self.retired.iter().any(|(_, index)| *index >= self.seen)
+    }
+
+    fn retired_keys(&self) -> Vec<GroupKey> {
+        self.retired
+            .iter()
+            .filter(|(_, index)| *index < self.seen)
+            .map(|(key, _)| *key)
+            .collect()
     }
 
     fn key_generation(
@@ -231,10 +266,17 @@ impl Rulebook for Toy {
         match entry[0] {
             b'I' => Ok(ToBeSigned {
                 tbs: tbs(entry, &request.group_key, request.openings),
+                shape: Shape::Certificate,
                 time: Some(time_of(entry)),
             }),
             b'C' => Ok(ToBeSigned {
                 tbs: tbs(entry, &request.group_key, &[]),
+                // A defect, so that there is something to refuse: what it gives is a certificate.
+                shape: if entry.ends_with(b"request") {
+                    Shape::Request
+                } else {
+                    Shape::Certificate
+                },
                 time: None,
             }),
             _ => Err(RuleError::Earns {

@@ -88,6 +88,12 @@ impl MemoryStore {
                 Record::Remember { name, value } => {
                     self.memory.insert(name, value);
                 }
+                Record::ShareErased(group_key) => {
+                    assert!(
+                        self.shares.remove(&group_key).is_some(),
+                        "what is erased was there"
+                    );
+                }
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::ledger::{EpochUnavailable, Ledger, Refusal, Verdict};
 type Case<T> = (&'static str, fn(&mut T));
 
 #[track_caller]
-fn refused(world: &mut World, note: Vec<u8>, expected: impl Fn(&Refusal) -> bool) {
+pub(super) fn refused(world: &mut World, note: Vec<u8>, expected: impl Fn(&Refusal) -> bool) {
     match world.submit(note) {
         Err(refusal) => assert!(expected(&refusal), "{refusal}"),
         Ok(verdict) => panic!("accepted: {verdict:?}"),

@@ -13,6 +13,7 @@ use bauta_statement::field::Fr;
 use bauta_statement::file::authority::{
     Administrators, Authority, CaKey, LogIdentity, Mode, Quorum, Signer, VerifyingShare, ca_key_id,
 };
+use bauta_statement::file::hierarchy::Purpose;
 use bauta_statement::file::issuer_set::{Issuer, IssuerFormat, IssuerSet};
 use bauta_statement::file::key_operation::{
     CaSubject, GenerateKey, KeyOperation, Participant, SignCaCertificate,
@@ -242,6 +243,7 @@ impl World {
 
     pub(crate) fn generate(&self, key: &str) -> GenerateKey {
         GenerateKey {
+            purpose: Purpose::Issuing,
             key: key.into(),
             participants: self
                 .approvals
@@ -273,6 +275,7 @@ impl World {
             group_key[0] ^= 1;
         }
         CaKey {
+            purpose: Purpose::Issuing,
             name: key.into(),
             group_key,
             t: 3,
@@ -305,6 +308,7 @@ impl World {
                 },
                 not_before: START - 86_400,
                 not_after: FAR,
+                path_length: 0,
             }),
         )
         .unwrap()

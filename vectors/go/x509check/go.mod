@@ -1,0 +1,3 @@
+module bauta.test/x509check
+
+go 1.21
