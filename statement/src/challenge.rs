@@ -203,7 +203,8 @@ mod tests {
         let bytes = challenge.encode();
         assert_eq!(bytes.len(), ENCODED_LENGTH);
         assert_eq!(Challenge::decode(&bytes), Ok(challenge));
-        for bit in 0..bytes.len() * 8 {
+        // Miri interprets: there, a few bits of each field.
+        for bit in (0..bytes.len() * 8).step_by(if cfg!(miri) { 61 } else { 1 }) {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             let verdict = Challenge::decode(&bad).and_then(|c| key.check(&c, 1_000, &[9; 32]));

@@ -79,12 +79,11 @@ mod tests {
             |c, bit, byte| c.expiry ^= u64::from(bit) << (8 * (byte % 8)),
         ];
         for change in changes {
-            for byte in 0..32 {
-                for bit in 0..8 {
-                    let mut other = context();
-                    change(&mut other, 1 << bit, byte);
-                    assert_ne!(challenge(&other), expected);
-                }
+            // Miri interprets: there, a few bits of each field.
+            for bit in (0..256).step_by(if cfg!(miri) { 61 } else { 1 }) {
+                let mut other = context();
+                change(&mut other, 1 << (bit % 8), bit / 8);
+                assert_ne!(challenge(&other), expected);
             }
         }
         let texts: [fn(&mut Context) -> &mut String; 3] = [

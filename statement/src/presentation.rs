@@ -490,7 +490,7 @@ impl Opening {
 pub(crate) mod tests {
     use super::*;
     use ark_bn254::{Fq2, G1Projective, G2Projective};
-    use ark_ec::CurveGroup;
+    use ark_ec::{AffineRepr, CurveGroup};
     use ark_ff::{BigInteger, PrimeField, UniformRand};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -498,12 +498,21 @@ pub(crate) mod tests {
     /// A well-formed presentation that proves nothing.
     pub(crate) fn sample(scoped: bool, disclosures: usize) -> Presentation {
         let mut rng = ChaCha20Rng::seed_from_u64(11);
+        // Miri interprets: there, the generators, since a point at random takes it seconds.
+        let g1 = |rng: &mut ChaCha20Rng| match cfg!(miri) {
+            true => -G1Affine::generator(),
+            false => G1Projective::rand(rng).into_affine(),
+        };
+        let g2 = |rng: &mut ChaCha20Rng| match cfg!(miri) {
+            true => -G2Affine::generator(),
+            false => G2Projective::rand(rng).into_affine(),
+        };
         let mut proof = || HiddenProof {
-            a: G1Projective::rand(&mut rng).into_affine(),
-            b: G2Projective::rand(&mut rng).into_affine(),
-            c: G1Projective::rand(&mut rng).into_affine(),
-            v: G1Projective::rand(&mut rng).into_affine(),
-            t: G1Projective::rand(&mut rng).into_affine(),
+            a: g1(&mut rng),
+            b: g2(&mut rng),
+            c: g1(&mut rng),
+            v: g1(&mut rng),
+            t: g1(&mut rng),
             z_response: Fr::rand(&mut rng),
         };
         let (possession, policy) = (proof(), proof());
@@ -518,8 +527,8 @@ pub(crate) mod tests {
             nullifier,
             disclosures: (0..disclosures)
                 .map(|_| Disclosure {
-                    commitment: G1Projective::rand(&mut rng).into_affine(),
-                    first_message: G1Projective::rand(&mut rng).into_affine(),
+                    commitment: g1(&mut rng),
+                    first_message: g1(&mut rng),
                     blinding_response: Fr::rand(&mut rng),
                 })
                 .collect(),

@@ -2,6 +2,9 @@
 use super::*;
 use crate::epoch::{Epoch, PolicyInForce};
 
+/// Miri interprets: of the cuts and flips it takes a few.
+const STEP: usize = if cfg!(miri) { 61 } else { 1 };
+
 fn object(byte: u8) -> ObjectRef {
     ObjectRef {
         digest: [byte; 32],
@@ -86,7 +89,7 @@ fn entries_are_the_golden_bytes() {
 fn no_byte_is_left_over_or_missing() {
     for (name, entry, _) in examples() {
         let bytes = entry.encode().unwrap();
-        for end in 0..bytes.len() {
+        for end in (0..bytes.len()).step_by(STEP) {
             assert!(Entry::decode(&bytes[..end]).is_err(), "{name} cut at {end}");
         }
         let mut longer = bytes.clone();
@@ -99,14 +102,12 @@ fn no_byte_is_left_over_or_missing() {
 fn whatever_decodes_is_the_one_encoding() {
     for (name, entry, _) in examples() {
         let bytes = entry.encode().unwrap();
-        for at in 0..bytes.len() {
-            for bit in 0..8 {
-                let mut other = bytes.clone();
-                other[at] ^= 1 << bit;
-                if let Ok(decoded) = Entry::decode(&other) {
-                    assert_eq!(decoded.encode().unwrap(), other, "{name} at {at}");
-                    assert_ne!(decoded, entry, "{name} at {at}");
-                }
+        for bit in (0..bytes.len() * 8).step_by(STEP) {
+            let mut other = bytes.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(decoded) = Entry::decode(&other) {
+                assert_eq!(decoded.encode().unwrap(), other, "{name}, bit {bit}");
+                assert_ne!(decoded, entry, "{name}, bit {bit}");
             }
         }
     }
