@@ -538,13 +538,16 @@ pub(crate) mod tests {
 
     #[test]
     fn a_presentation_is_read_back_within_its_size() {
-        for (scoped, disclosures) in [
+        let shapes = [
             (false, 0),
             (true, 0),
             (true, 1),
             (false, 3),
             (true, MAX_DISCLOSURES),
-        ] {
+        ];
+        // Miri interprets: there, the smallest.
+        let shapes = shapes.into_iter().take(if cfg!(miri) { 1 } else { 5 });
+        for (scoped, disclosures) in shapes {
             let p = sample(scoped, disclosures);
             let bytes = p.encode();
             assert_eq!(bytes.len(), Presentation::encoded_len(scoped, disclosures));
