@@ -32,7 +32,7 @@ enum Task {
     /// Run every fuzz target for its share of the time; exit status 1 if one crashed.
     Fuzz(fuzz::Options),
     /// Run the parsers' and codecs' unit tests under Miri (nightly), a part of `test --full`.
-    Miri,
+    Miri(full::Options),
     /// Generate the signers' gRPC code from its .proto file, without protoc.
     Codegen {
         /// Compare with the committed code instead of writing it; exit status 1 if it differs.
@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
         Task::Test(options) => test::run(&options),
         Task::Interop => interop::run(),
         Task::Fuzz(options) => fuzz::run(&options),
-        Task::Miri => full::run(),
+        Task::Miri(options) => full::run(&options),
         Task::Codegen { check } => codegen::run(check),
         Task::Smt => smt::run(),
         Task::Vectors(options) => vectors::run(&options),
