@@ -110,6 +110,7 @@ pub async fn run_with<B: Rulebook + Send + 'static>(
         name: public.name.clone(),
         log: config.log.clone(),
         cosignature: public.cosignature.parse().map_err(RunError::OwnKey)?,
+        attended: false,
     };
     let rulebook = rulebook(config.authority);
     let data = config.data.clone();

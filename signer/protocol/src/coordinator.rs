@@ -459,6 +459,8 @@ impl Coordinator {
                 peer.pool.clear();
                 peer.refuses = None;
             }
+            // Shares that it has put away, and their nonces with them.
+            peer.pool.retain(|key, _| hello.keys.contains(key));
             peer.size = hello.size;
             peer.next = hello.size;
             peer.resend = None;

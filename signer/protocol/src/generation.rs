@@ -289,7 +289,10 @@ impl Coordinator {
         };
         match refused.code {
             // It waits for the log, which is on its way, or for its welcome; the next deadline asks again.
-            Code::Behind | Code::NotLogged | Code::Unwelcome => self.generation = Some(generation),
+            // As it is for a holder who is on the way.
+            Code::Behind | Code::NotLogged | Code::Unwelcome | Code::Away | Code::NotApproved => {
+                self.generation = Some(generation);
+            }
             // It was started anew and lost its secrets: everybody begins again.
             Code::OutOfTurn if generation.attempts < MAX_ATTEMPTS => {
                 let again = self.generate_key(now, rng, generation.task);

@@ -66,7 +66,9 @@ impl<B: Rulebook> Node<B> {
     ) -> Result<KeyGeneration, (Code, String)> {
         let run = start.run;
         self.require_welcome()?;
+        self.require_holder()?;
         self.logged(store, run.index, start.proof.as_slice())?;
+        self.require_approval(run.index, None)?;
         let participants = self
             .rulebook
             .key_generation(run.index, &run.operation, now)

@@ -26,6 +26,7 @@ use bauta_verifier::{
 use thiserror::Error;
 
 use crate::{
+    attended::Order,
     coordinator::{Membership, Signer},
     dkg::{Participant, Participants},
     keys::{PublicShare, PublicShares},
@@ -372,6 +373,34 @@ impl Rulebook for LedgerRulebook {
             })
     }
 
+    fn orders(&self, now: u64) -> Vec<Order> {
+        let pending: Vec<u64> = self
+            .ledger
+            .pending_generations(now)
+            .into_iter()
+            .map(|(logged, _)| logged.index)
+            .collect();
+        let mut orders: Vec<Order> = self
+            .ledger
+            .key_operations()
+            .filter(|logged| logged.header.expires > now)
+            .filter_map(|logged| {
+                let generates = matches!(*logged.body, KeyOperation::GenerateKey(_));
+                if generates && !pending.contains(&logged.index) {
+                    return None;
+                }
+                Some(Order {
+                    index: logged.index,
+                    file: format!("{}, version {}", logged.header.name, logged.header.version),
+                    what: logged.body.in_words(&logged.header.trust_domain)?,
+                    group_key: logged.body.group_key().copied().filter(|_| !generates),
+                })
+            })
+            .collect();
+        orders.sort_by_key(|order| order.index);
+        orders
+    }
+
     fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError> {
         let refuse = |index, reason: String| RuleError::Operation { index, reason };
         let logged = self
@@ -451,6 +480,7 @@ impl LedgerRulebook {
             tbs: tbs.as_bytes().to_vec(),
             shape: Shape::Certificate,
             time: Some(valid.time),
+            policy: Some(valid.policy.name.clone()),
         })
     }
 
@@ -479,6 +509,7 @@ impl LedgerRulebook {
             tbs: document.as_bytes().to_vec(),
             shape: document.shape(),
             time: None,
+            policy: None,
         })
     }
 }

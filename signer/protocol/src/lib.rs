@@ -20,6 +20,7 @@
 )]
 
 mod appends;
+pub mod attended;
 pub mod boot;
 mod codec;
 pub mod coordinator;

@@ -579,6 +579,10 @@ pub enum Code {
     Unwelcome = 32,
     /// The node was put back or copied, and signs nothing until it is re-enrolled under new keys.
     Out = 33,
+    /// The node is attended, and its holder is away.
+    Away = 48,
+    /// The node is attended, and its holder did not agree to this.
+    NotApproved = 49,
 }
 
 fn bound(ok: bool, field: &'static str) -> Result<(), DecodeError> {

@@ -9,6 +9,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
+    attended::Attendance,
     cosign::Staging,
     dkg::KeyGeneration,
     keys::{KeyError, KeyShare, NodeKeys, PublicShares},
@@ -35,6 +36,8 @@ pub struct NodeConfig {
     pub log: LogVerifier,
     /// The public side of the node's cosignature key, with its name.
     pub cosignature: CosignatureVerifier,
+    /// Whether shares are used only while the holder is there ([`crate::attended`]).
+    pub attended: bool,
 }
 
 /// What the shell must make durable, all of one output in one transaction, before it sends anything of that output.
@@ -148,6 +151,13 @@ pub enum NodeEvent {
         /// The other one.
         theirs: Vec<u8>,
     },
+    /// The holder opened the shares, until this time (Unix seconds).
+    Attended {
+        /// When they are erased from memory.
+        until: u64,
+    },
+    /// The holder left, or the session is over: no share is in memory.
+    Left,
     /// A message was refused.
     Refused(Refused),
 }
@@ -232,6 +242,7 @@ pub struct Node<B> {
     pub(crate) boot: BootId,
     pub(crate) settling: Settling,
     pub(crate) standing: Standing,
+    pub(crate) attendance: Attendance,
 }
 
 impl<B: Rulebook> Node<B> {
@@ -251,8 +262,15 @@ impl<B: Rulebook> Node<B> {
         }
         let mut boot = [0; 16];
         rng.fill_bytes(&mut boot);
+        let attendance = if config.attended {
+            Attendance::Away
+        } else {
+            Attendance::NotNeeded
+        };
+        // Whoever opens them for an attended node opens them by `attend`.
         let held = shares
             .into_iter()
+            .filter(|_| !config.attended)
             .map(|share| {
                 let stock = NonceStock::new(boot);
                 (
@@ -286,6 +304,7 @@ impl<B: Rulebook> Node<B> {
             boot,
             settling: Settling::default(),
             standing,
+            attendance,
         };
         if let Some(durable) = head {
             node.replay(&durable, store)?;
@@ -394,7 +413,7 @@ impl<B: Rulebook> Node<B> {
         store: &dyn Store,
         message: ToNode,
     ) -> Output {
-        let mut output = Output::default();
+        let mut output = self.end_session(now);
         self.record_start(&mut output);
         match message {
             ToNode::Ping => return self.connected(rng),

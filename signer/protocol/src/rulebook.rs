@@ -6,6 +6,7 @@ use bauta_statement::certificate::Shape;
 use thiserror::Error;
 
 use crate::{
+    attended::Order,
     dkg::Participants,
     keys::PublicShares,
     memory::Memory,
@@ -135,6 +136,8 @@ pub struct ToBeSigned {
     pub shape: Shape,
     /// The entry's time, where it is bound to the clock (an issuance); a key operation is not.
     pub time: Option<u64>,
+    /// The name of an issuance's policy; a key operation has none.
+    pub policy: Option<String>,
 }
 
 /// What is asked beside an entry.
@@ -201,6 +204,10 @@ pub trait Rulebook {
         operation: &Digest,
         now: u64,
     ) -> Result<Participants, RuleError>;
+
+    /// Key operations that are logged, unexpired at `now` and order a signature or a key, in the order of the log: what a
+    /// node's holder is shown.
+    fn orders(&self, now: u64) -> Vec<Order>;
 
     /// The text of the authority file that records the key just made: the one in force, and the key.
     fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError>;

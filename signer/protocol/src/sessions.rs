@@ -331,7 +331,7 @@ impl Coordinator {
         task.session = None;
         *task.failures.entry(node.into()).or_default() += 1;
         match refused.code {
-            Code::NonceSpent | Code::Behind => {
+            Code::NonceSpent | Code::Behind | Code::Away => {
                 // It is elsewhere than was thought: its stock and its size are asked for again.
                 if let Some(peer) = self.peers.get_mut(node) {
                     peer.pool.clear();

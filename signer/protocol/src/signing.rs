@@ -52,6 +52,7 @@ impl<B: Rulebook> Node<B> {
                 "this node knows scheme 1, FROST-Ed25519, of one round".into(),
             ));
         }
+        self.require_holder()?;
         let public = self
             .held
             .get(&request.group_key)
@@ -63,6 +64,8 @@ impl<B: Rulebook> Node<B> {
             let reason = "what this entry gives has not the shape of what it orders";
             return Err((Code::TbsDiffers, reason.into()));
         }
+        let policy = to_be_signed.policy.as_deref();
+        self.require_approval(request.index, policy)?;
         let tbs_digest: [u8; 32] = Sha256::digest(&to_be_signed.tbs).into();
         if tbs_digest != request.tbs_digest {
             let reason = "the certificate that this entry earns is another than the coordinator's";
@@ -118,6 +121,7 @@ impl<B: Rulebook> Node<B> {
             round: request.round,
             payload: share.to_vec().into(),
         }));
+        self.count_issuance(request.index, policy);
         output.events.push(NodeEvent::ShareGiven {
             index: request.index,
         });

@@ -22,6 +22,7 @@ use crate::schema::Schema;
 pub mod authority;
 pub mod fingerprint;
 pub mod hierarchy;
+mod in_words;
 pub mod issuer_set;
 pub mod key_operation;
 pub mod parameters;

@@ -101,6 +101,7 @@ impl Signers {
                 name: name(id),
                 log: self.log.signer.verifier().clone(),
                 cosignature: CosignatureVerifier::new(key.name(), &key.public()).unwrap(),
+                attended: false,
             },
             NodeKeys::in_memory(
                 SigningKey::from_bytes(&[50 + id; 32]),

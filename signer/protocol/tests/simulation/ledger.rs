@@ -119,6 +119,7 @@ impl Real {
                 name: format!("signer-{i}"),
                 log: self.log.signer.verifier().clone(),
                 cosignature: CosignatureVerifier::new(key.name(), &key.public()).unwrap(),
+                attended: false,
             },
             NodeKeys::in_memory(
                 SigningKey::from_bytes(&[50 + i; 32]),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A request to node 0 with nodes 0, 1 and 2 as signers, on their oldest unspent nonces.
-fn request(
+pub(crate) fn request(
     world: &mut World,
     index: u64,
     group_key: GroupKey,
@@ -58,7 +58,7 @@ fn request(
 }
 
 /// What node 0 says: `None` is a share.
-fn verdict(world: &mut World, request: SignRequest) -> Option<Code> {
+pub(crate) fn verdict(world: &mut World, request: SignRequest) -> Option<Code> {
     let answers = world.tell(0, ToNode::Sign(request));
     answers.iter().find_map(|answer| match answer {
         ToCoordinator::Share(_) => Some(None),
@@ -67,7 +67,7 @@ fn verdict(world: &mut World, request: SignRequest) -> Option<Code> {
     })?
 }
 
-fn issued(letter: u8) -> (World, GroupKey, u64, Vec<u8>) {
+pub(crate) fn issued(letter: u8) -> (World, GroupKey, u64, Vec<u8>) {
     let mut world = World::new(2, 5, 3, 4);
     let group_key = world.make_key();
     let now = world.seconds();

@@ -13,6 +13,7 @@
 
 use bauta_log::{CosignatureVerifier, CosignedCheckpoint, LogPolicy, LogVerifier, LoggedEntry};
 use bauta_signer_protocol::{
+    attended::Order,
     dkg::{Participant, Participants},
     keys::{PublicShare, PublicShares},
     messages::{Digest, GroupKey},
@@ -215,6 +216,10 @@ impl Rulebook for Toy {
         self.keys.clone()
     }
 
+    fn orders(&self, _now: u64) -> Vec<Order> {
+        unreachable!("asked by the shell alone")
+    }
+
     fn awaits_quorum(&self) -> bool {
         self.retired.iter().any(|(_, index)| *index >= self.seen)
     }
@@ -268,6 +273,7 @@ impl Rulebook for Toy {
                 tbs: tbs(entry, &request.group_key, request.openings),
                 shape: Shape::Certificate,
                 time: Some(time_of(entry)),
+                policy: Some("toy".into()),
             }),
             b'C' => Ok(ToBeSigned {
                 tbs: tbs(entry, &request.group_key, &[]),
@@ -278,6 +284,7 @@ impl Rulebook for Toy {
                     Shape::Certificate
                 },
                 time: None,
+                policy: None,
             }),
             _ => Err(RuleError::Earns {
                 index,

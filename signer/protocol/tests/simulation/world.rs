@@ -11,6 +11,7 @@ use bauta_log::{
     SignedCheckpoint, TlogProof, Tree,
 };
 use bauta_signer_protocol::{
+    attended::Approval,
     coordinator::{Archive, Coordinator, CoordinatorOutput, Event, Membership, Patience, Signer},
     dkg::Participants,
     generation::GenerationTask,
@@ -223,6 +224,8 @@ pub(crate) struct SimNode {
     pub(crate) behaviour: Behaviour,
     /// Added to its clock, seconds.
     pub(crate) skew: i64,
+    /// From its next start on, its shares are open only while its holder is there.
+    pub(crate) attended: bool,
     pub(crate) events: Vec<NodeEvent>,
 }
 
@@ -266,6 +269,7 @@ impl World {
                 node: None,
                 behaviour: Behaviour::Honest,
                 skew: 0,
+                attended: false,
                 events: Vec::new(),
             })
             .collect();
@@ -344,6 +348,7 @@ impl World {
                 name: node.name.clone(),
                 log: self.log.signer.verifier().clone(),
                 cosignature: cosigners[i].clone(),
+                attended: node.attended,
             },
             keys,
             rulebook,
@@ -374,6 +379,24 @@ impl World {
             "not welcome: {:?}",
             self.nodes[i].store.memory
         );
+    }
+
+    /// The holder opens the shares of an attended node.
+    pub(crate) fn attend(&mut self, i: usize, approval: Approval) {
+        let now = self.node_time(i);
+        let node = &mut self.nodes[i];
+        let shares = node
+            .store
+            .shares
+            .values()
+            .map(|bytes| KeyShare::from_bytes(bytes).unwrap())
+            .collect();
+        let output = node
+            .node
+            .as_mut()
+            .unwrap()
+            .attend(now, &mut self.rng, shares, approval);
+        self.node_output(i, output);
     }
 
     pub(crate) fn standing(&self, i: usize) -> Stage {
@@ -583,15 +606,7 @@ impl World {
     pub(crate) fn make_key(&mut self) -> GroupKey {
         let now = self.seconds();
         let cosigned = self.log(&[toy::entry(b'K', now, b"")]);
-        let index = cosigned.head().size - 1;
-        let task = GenerationTask {
-            operation: OPERATION,
-            index,
-            proof: self.log.proof(index, cosigned.signed()),
-            participants: self.participants.clone(),
-        };
-        let output = self.coordinator.generate_key(self.now, &mut self.rng, task);
-        self.coordinator_output(output);
+        self.generate(cosigned.head().size - 1);
         assert!(
             self.run(600, |w| w.agreed().is_some()),
             "no key: {:?}",
@@ -607,6 +622,19 @@ impl World {
         };
         assert!(self.run(600, full));
         group_key
+    }
+
+    /// Has the signers make the key that the entry at `index` asks for.
+    pub(crate) fn generate(&mut self, index: u64) {
+        let signed = self.cosigned.as_ref().unwrap().signed();
+        let task = GenerationTask {
+            operation: OPERATION,
+            index,
+            proof: self.log.proof(index, signed),
+            participants: self.participants.clone(),
+        };
+        let output = self.coordinator.generate_key(self.now, &mut self.rng, task);
+        self.coordinator_output(output);
     }
 
     /// The coordinator learns the keys that its own reading of the log gives.
