@@ -8,7 +8,7 @@ use std::{
 
 use bauta_statement::{
     certificate::{self, Document, OutsideCertificate, ProfileError, Shape},
-    file::KeyOperation,
+    file::{KeyOperation, hierarchy::InstallCaCertificate},
     note::{Digest, sha256},
 };
 use bauta_verifier::ledger::{Ledger, Logged};
@@ -116,28 +116,9 @@ impl CaDocuments {
     ) -> Option<Vec<Vec<u8>>> {
         let read = OutsideCertificate::from_der(leaf).ok()?;
         let (key, own) = self.issuer_of(leaf, &read)?;
-        if served == ServedChain::SelfSigned {
-            return Some(vec![own]);
-        }
-        let installed = ledger
-            .installed_certificates(&key)
-            .into_iter()
-            .find(|(_, install)| {
-                install.read().is_ok_and(|one| {
-                    one.subject == read.issuer
-                        && one.not_before <= now
-                        && one.not_after >= read.not_after
-                })
-            });
-        let Some((_, install)) = installed else {
-            return Some(vec![own]);
-        };
-        let mut above = vec![install.certificate.0.clone()];
-        // Whoever trusts a root has it; a chain that brings it along proves nothing by it.
-        above.extend(install.chain.iter().map(|one| one.0.clone()).filter(|one| {
-            OutsideCertificate::from_der(one).is_ok_and(|one| one.subject != one.issuer)
-        }));
-        Some(above)
+        let installed = ledger.installed_certificates(&key);
+        let installed = installed.into_iter().map(|(_, install)| install);
+        Some(chain(own, installed, &read, served, now))
     }
 
     /// The key that signed a leaf, and of that key's own certificates (it has several when it was renewed) the one that ends
@@ -163,5 +144,100 @@ impl CaDocuments {
         issuers
             .max_by_key(|(not_after, _, _)| *not_after)
             .map(|(_, key, der)| (key, der.clone()))
+    }
+}
+
+/// What follows a leaf: an installed certificate, the last one logged first, that is under the leaf's issuer's name and good from
+/// now to the leaf's end; else the CA's own.
+fn chain<'a>(
+    own: Vec<u8>,
+    mut installed: impl Iterator<Item = &'a InstallCaCertificate>,
+    leaf: &OutsideCertificate,
+    served: ServedChain,
+    now: u64,
+) -> Vec<Vec<u8>> {
+    let found = installed.find(|install| {
+        served == ServedChain::Installed
+            && install.read().is_ok_and(|one| {
+                one.subject == leaf.issuer
+                    && one.not_before <= now
+                    && one.not_after >= leaf.not_after
+            })
+    });
+    let Some(install) = found else {
+        return vec![own];
+    };
+    let mut above = vec![install.certificate.0.clone()];
+    // Whoever trusts a root has it; a chain that brings it along proves nothing by it.
+    above.extend(install.chain.iter().map(|one| one.0.clone()).filter(|one| {
+        OutsideCertificate::from_der(one).is_ok_and(|one| one.subject != one.issuer)
+    }));
+    above
+}
+
+#[cfg(test)]
+mod tests {
+    use bauta_statement::file::{hierarchy::Der, key_operation::CaSubject};
+
+    use super::*;
+
+    fn vector(name: &str) -> Vec<u8> {
+        let path = format!(
+            "{}/../vectors/certificate/{name}.hex",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let hex = std::fs::read_to_string(path).unwrap();
+        data_encoding::HEXLOWER
+            .decode(hex.trim().as_bytes())
+            .unwrap()
+    }
+
+    #[test]
+    fn an_installed_certificate_is_served_while_it_carries_the_leaf() {
+        let [leaf, own, subordinate, root] = ["leaf", "ca", "subordinate", "root"].map(vector);
+        let leaf = OutsideCertificate::from_der(&leaf).unwrap();
+        let one = OutsideCertificate::from_der(&subordinate).unwrap();
+        let install = InstallCaCertificate {
+            key: "2026".to_owned(),
+            group_key: [0; 32],
+            subject: CaSubject {
+                country: Some("IT".to_owned()),
+                organization: Some("Example Organisation".to_owned()),
+                common_name: "Bauta example CA".to_owned(),
+            },
+            certificate: Der(subordinate.clone()),
+            chain: vec![Der(root)],
+        };
+        let install = InstallCaCertificate {
+            group_key: one.public_key().unwrap().bits().try_into().unwrap(),
+            ..install
+        };
+        let above = |leaf: &OutsideCertificate, served, now| {
+            chain(own.clone(), [&install].into_iter(), leaf, served, now)
+        };
+        let now = leaf.not_before + 60;
+        // The root itself is left out.
+        assert_eq!(
+            above(&leaf, ServedChain::Installed, now),
+            [subordinate.clone()]
+        );
+        assert_eq!(above(&leaf, ServedChain::SelfSigned, now), [own.clone()]);
+        let none = chain(
+            own.clone(),
+            std::iter::empty(),
+            &leaf,
+            ServedChain::Installed,
+            now,
+        );
+        assert_eq!(none, [own.clone()]);
+        // Not valid yet; ends before the leaf; under another name.
+        let early = above(&leaf, ServedChain::Installed, one.not_before - 1);
+        assert_eq!(early, [own.clone()]);
+        let mut longer = leaf.clone();
+        longer.not_after = one.not_after + 1;
+        assert_eq!(above(&longer, ServedChain::Installed, now), [own.clone()]);
+        let mut other = leaf;
+        other.issuer = other.subject.clone();
+        assert_eq!(above(&other, ServedChain::Installed, now), [own.clone()]);
     }
 }

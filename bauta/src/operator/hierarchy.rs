@@ -499,3 +499,40 @@ fn certificates(path: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
         .filter(|all| !all.is_empty());
     all.with_context(|| format!("{} holds no certificates in PEM", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(name: &str) -> Vec<u8> {
+        let path = format!(
+            "{}/../vectors/certificate/{name}.hex",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let hex = std::fs::read_to_string(path).unwrap();
+        data_encoding::HEXLOWER
+            .decode(hex.trim().as_bytes())
+            .unwrap()
+    }
+
+    #[test]
+    fn a_chain_is_installed_only_if_it_verifies_up_to_the_root_that_was_named() {
+        let [leaf, own, subordinate, root] = ["leaf", "ca", "subordinate", "root"].map(vector);
+        let verify = |chain: &[&Vec<u8>], roots: &[&Vec<u8>]| {
+            let owned = |all: &[&Vec<u8>]| all.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
+            verify_chain(&owned(chain), &owned(roots))
+        };
+        verify(&[&subordinate], &[&root]).unwrap();
+        verify(&[&subordinate, &root], &[&root]).unwrap();
+        verify(&[&subordinate], &[&own, &root]).unwrap();
+        verify(&[&subordinate], &[&own]).unwrap_err();
+        verify(&[&subordinate], &[]).unwrap_err();
+        verify(&[&own, &root], &[&root]).unwrap_err();
+        // A link whose signature does not verify, though the names follow.
+        let mut forged = subordinate.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        verify(&[&forged], &[&root]).unwrap_err();
+        verify(&[&leaf, &forged, &root], &[&root]).unwrap_err();
+        verify(&[&leaf, &subordinate, &root], &[&root]).unwrap();
+    }
+}

@@ -36,6 +36,8 @@ pub struct OutsideCertificate {
     pub not_before: u64,
     /// Last second.
     pub not_after: u64,
+    /// How many CAs may stand between it and a leaf, if it is a CA's and says so.
+    pub path_length: Option<u8>,
     /// What was signed, DER.
     pub signed: Vec<u8>,
     /// The content of the signature's AlgorithmIdentifier (without tag and length).
@@ -94,9 +96,7 @@ impl OutsideCertificate {
     /// # Errors
     /// [`ProfileError::Encoding`] if it is none of version 3.
     pub fn from_der(certificate: &[u8]) -> Result<Self, ProfileError> {
-        let (parsed, tbs) = parse(certificate)?;
-        drop(tbs);
-        Ok(parsed)
+        parse(certificate).map(|(parsed, _)| parsed)
     }
 
     /// The certified key, if it is of a kind whose signatures are verified here.
@@ -119,12 +119,19 @@ fn parse(certificate: &[u8]) -> Result<(OutsideCertificate, TbsCertificate), Pro
     if tbs.version != 2 || algorithm.tag() != Tag::Sequence {
         return Err(malformed().into());
     }
+    let constraints = tbs
+        .extensions
+        .iter()
+        .find(|one| one.extn_id == rfc5280::ID_CE_BASIC_CONSTRAINTS)
+        .map(|one| BasicConstraints::from_der(one.extn_value.as_bytes()))
+        .transpose()?;
     let parsed = OutsideCertificate {
         subject: tbs.subject.to_der()?,
         issuer: tbs.issuer.to_der()?,
         key: tbs.key.to_der()?,
         not_before: tbs.validity.not_before.to_unix_duration().as_secs(),
         not_after: tbs.validity.not_after.to_unix_duration().as_secs(),
+        path_length: constraints.and_then(|one| one.path_len_constraint),
         signed: signed.to_vec(),
         signature_algorithm: algorithm.value().to_vec(),
         signature: signature.as_bytes().ok_or_else(malformed)?.to_vec(),

@@ -150,10 +150,18 @@ pub(super) fn check_install(
     time: u64,
 ) -> Result<(), &'static str> {
     let key = listed(authority, &install.key, &install.group_key)?;
-    same_name(&install.subject, &own_name(files, key)?.subject)?;
+    let own = own_name(files, key)?;
+    same_name(&install.subject, &own.subject)?;
     let certificate = install
         .read()
         .map_err(|_| "the certificate does not decode")?;
+    // Under such a certificate, what a root certified would verify for nobody.
+    if certificate
+        .path_length
+        .is_some_and(|found| found < own.path_length)
+    {
+        return Err("the certificate's path length is below that of the key's own");
+    }
     if certificate.not_after <= time {
         return Err("the certificate has expired");
     }

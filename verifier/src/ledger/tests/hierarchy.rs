@@ -199,6 +199,7 @@ fn nothing_is_issued_under_a_root() {
     let mut world = with_root();
     let epoch = world.turn();
     assert_eq!(epoch.ca_key, ca_key_id(&public(41)));
+    let inside = world.time;
     let mut entry = epoch;
     entry.number += 1;
     entry.start += HOUR;
@@ -209,7 +210,7 @@ fn nothing_is_issued_under_a_root() {
         world.append(&entry),
         Err(Refusal::EpochContent("CA key"))
     ));
-    world.time = START + 2 * HOUR;
+    world.time = inside;
     let key = ed25519_spki(1);
     let mut issuance = world.show("guests", &key, 7, 0);
     issuance.ca_key = ca_key_id(&public(40));
@@ -348,6 +349,15 @@ fn a_request_is_for_a_key_with_a_name_and_says_that_name() {
 
 /// A certificate by an organisation's P-256 root, and the root's: DER.
 fn outside(seed: u8, common_name: &str, until: u64) -> (Vec<u8>, Vec<u8>) {
+    outside_with(seed, common_name, until, BasicConstraints::Constrained(0))
+}
+
+fn outside_with(
+    seed: u8,
+    common_name: &str,
+    until: u64,
+    constraints: BasicConstraints,
+) -> (Vec<u8>, Vec<u8>) {
     let time =
         |seconds: u64| std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
     let root_key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
@@ -362,7 +372,7 @@ fn outside(seed: u8, common_name: &str, until: u64) -> (Vec<u8>, Vec<u8>) {
     params
         .distinguished_name
         .push(DnType::CommonName, common_name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.is_ca = IsCa::Ca(constraints);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params.key_identifier_method = KeyIdMethod::PreSpecified(sha256(&public(seed))[..20].to_vec());
     (params.not_before, params.not_after) = (time(START - DAY).into(), time(until).into());
@@ -426,6 +436,32 @@ fn an_installed_certificate_is_of_a_key_that_there_is_under_its_own_name() {
     world.submit(note).unwrap();
     assert_eq!(installed(&world), 1);
     assert!(world.ledger.installed_certificates(&public(40)).is_empty());
+}
+
+/// A root that another CA certifies with room for no CA below would certify in vain.
+#[test]
+fn an_installed_certificate_leaves_a_root_its_path_length() {
+    let mut world = with_root();
+    for (constraint, good) in [
+        (BasicConstraints::Constrained(0), false),
+        (BasicConstraints::Constrained(1), true),
+        (BasicConstraints::Unconstrained, true),
+    ] {
+        let (certificate, _) = outside_with(40, "Example root", FAR, constraint);
+        let operation = KeyOperation::InstallCaCertificate(InstallCaCertificate {
+            key: "root-1".into(),
+            group_key: public(40),
+            subject: name("Example root"),
+            certificate: Der(certificate),
+            chain: vec![],
+        });
+        let version = world.ledger.size();
+        let verdict = log_version(&mut world, "install-root-1", version, &operation);
+        assert_eq!(verdict.is_ok(), good, "{constraint:?}: {verdict:?}");
+        if let Err(refusal) = verdict {
+            assert!(refusal.to_string().contains("path length"), "{refusal}");
+        }
+    }
 }
 
 #[test]
