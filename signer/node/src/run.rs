@@ -469,3 +469,71 @@ fn unix_now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bauta_log::LogSigner;
+    use bauta_signer_protocol::{keys::NodeKeys, messages::Stage};
+    use ed25519_dalek::SigningKey;
+
+    /// A worker over a fresh disk, of a log that has not begun.
+    fn shell(folder: &std::path::Path) -> Shell<LedgerRulebook> {
+        let seal = PassphraseSeal::new("p", 2);
+        let keys = folder.join("keys");
+        std::fs::create_dir_all(&keys).unwrap();
+        let vault = crate::seal::Vault::create(&keys, &seal).unwrap();
+        let store = DiskStore::open(&folder.join("data"), vault).unwrap();
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let cosignature =
+            CosignatureVerifier::new("signer-1", &key.verifying_key().to_bytes()).unwrap();
+        let log = LogSigner::from_seed("log.example", &[2; 32]).unwrap();
+        let config = NodeConfig {
+            name: "signer-1".into(),
+            log: log.verifier().clone(),
+            cosignature: cosignature.clone(),
+        };
+        let keys = NodeKeys::in_memory(key, SigningKey::from_bytes(&[3; 32]));
+        let rules = LedgerRulebook::new([0; 32]);
+        let node =
+            Node::restore(config, keys, rules, None, Vec::new(), &store, &mut OsRng).unwrap();
+        let (publisher, copies) = publish_behind(store.publisher());
+        Shell {
+            node,
+            store,
+            cosignature,
+            publisher,
+            copies,
+        }
+    }
+
+    #[test]
+    fn a_stop_answers_what_has_come_and_says_goodbye_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let shell = shell(folder.path());
+        let (inbox, commands) = mpsc::channel(INBOX);
+        let (outbox, mut answers) = mpsc::channel(64);
+        inbox.try_send(Command::Connected(outbox)).ok().unwrap();
+        for _ in 0..3 {
+            let ping = ToNode::Ping.encode().unwrap();
+            inbox.try_send(Command::Frame(ping)).ok().unwrap();
+        }
+        inbox.try_send(Command::Stop).ok().unwrap();
+        drop(inbox);
+        shell.work(commands).unwrap();
+        let mut said = Vec::new();
+        while let Ok(frame) = answers.try_recv() {
+            said.push(ToCoordinator::decode(&frame).unwrap());
+        }
+        let hellos = said
+            .iter()
+            .filter(|message| {
+                matches!(message, ToCoordinator::Hello(hello) if hello.stage == Stage::Waiting)
+            })
+            .count();
+        assert_eq!(hellos, 4, "{said:?}");
+        assert_eq!(said.last(), Some(&ToCoordinator::Goodbye));
+        // Nothing more is written, so that the stream can end.
+        assert!(answers.is_closed());
+    }
+}

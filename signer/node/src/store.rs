@@ -135,7 +135,11 @@ impl DiskStore {
     /// [`StoreError`].
     pub fn open(data: &Path, vault: Vault) -> Result<Self, StoreError> {
         files::private_folder(data)?;
-        let database = Database::create(data.join("state.redb"))?;
+        Self::with(Database::create(data.join("state.redb"))?, data, vault)
+    }
+
+    /// The same over a database that is open already.
+    fn with(database: Database, data: &Path, vault: Vault) -> Result<Self, StoreError> {
         let transaction = database.begin_write()?;
         transaction.open_table(HEAD)?;
         transaction.open_table(PENDING)?;
@@ -543,6 +547,9 @@ fn decode_head(bytes: &[u8]) -> Result<DurableHead, StoreError> {
         checkpoint: checkpoint.to_vec(),
     })
 }
+
+#[cfg(test)]
+mod crash;
 
 #[cfg(test)]
 mod tests {
