@@ -197,10 +197,17 @@ fn found(store: &DiskStore) -> u64 {
             unreachable!()
         };
         let burnt = store.burnt(&group_key, &slot);
-        assert_eq!(store.bound(step).is_some(), burnt, "a TBS without its nonce");
+        assert_eq!(
+            store.bound(step).is_some(),
+            burnt,
+            "a TBS without its nonce"
+        );
         signed += u64::from(burnt);
     }
-    assert!(signed == heads || signed + 1 == heads, "{signed} of {heads}");
+    assert!(
+        signed == heads || signed + 1 == heads,
+        "{signed} of {heads}"
+    );
     heads + signed
 }
 
@@ -230,7 +237,10 @@ fn whatever_was_answered_is_there_after_power_is_lost_at_any_write() {
             );
             // No nonce that was answered for is spent again; and the work goes on.
             for step in 0..there / 2 {
-                assert!(matches!(store.persist(&[slot(step)]), Err(StoreError::Burnt)));
+                assert!(matches!(
+                    store.persist(&[slot(step)]),
+                    Err(StoreError::Burnt)
+                ));
             }
             assert_eq!(work(&mut store, there), 2 * STEPS);
             assert_eq!(found(&store), 2 * STEPS);

@@ -6,7 +6,9 @@ use bauta_signer_protocol::{
     boot::{Boot, MAX_BOOTS, NotWelcome, Proof, Welcome},
     coordinator::Event,
     memory::Memory,
-    messages::{Append, Code, DkgRun, DkgStart, Refused, Stage, ToCoordinator, ToNode},
+    messages::{
+        Append, Code, DkgRun, DkgStart, Refused, SignRequest, Stage, ToCoordinator, ToNode,
+    },
     node::NodeEvent,
 };
 use ed25519_dalek::SigningKey;
@@ -108,6 +110,17 @@ fn an_image_that_starts_often_is_found_by_the_row_of_its_starts() {
         world.nodes[0].store.persist(output.persist);
         image = world.nodes[0].store.clone();
     }
+    // Each of the others knows it by itself: the boot that it remembers is not in the row.
+    let boot = start_unseen(&mut world, 0);
+    for by in 1..5 {
+        let answers = ask(&mut world, by, &boot);
+        assert!(
+            matches!(&answers[..], [ToCoordinator::NotWelcome(no)]
+                if matches!(&no.proof, Proof::Boot(seen) if seen.counter < boot.counter)),
+            "{answers:?}"
+        );
+    }
+    world.stop(0);
     world.nodes[0].events.clear();
     world.start(0);
     is_out(&mut world, 0);
@@ -294,6 +307,22 @@ fn it_takes_q_less_one_welcomes_of_others_for_this_boot() {
     };
     assert_eq!(
         refused(&world.tell(0, ToNode::DkgStart(start))),
+        Some(Code::Unwelcome)
+    );
+    let sign = SignRequest {
+        session: [0; 16],
+        index: 0,
+        proof: vec![].into(),
+        csr: vec![].into(),
+        openings: vec![].into(),
+        group_key: [0; 32],
+        tbs_digest: [0; 32],
+        scheme: 1,
+        round: 1,
+        payload: vec![].into(),
+    };
+    assert_eq!(
+        refused(&world.tell(0, ToNode::Sign(sign))),
         Some(Code::Unwelcome)
     );
     assert_eq!(tell(&mut world, fresh[2].clone()), Stage::Welcome);

@@ -114,8 +114,17 @@ fn a_bad_cosignature_is_named_and_not_counted() {
 /// majority's log does not have, there is no share of an honest node, so never t of them.
 #[test]
 fn f_bad_signers_and_the_coordinator_get_no_unlogged_signature() {
-    let Quorum { n, t, q, f, .. } = Quorum::FIVE;
-    Quorum::FIVE.check().unwrap();
+    f_bad_signers_get_nothing(Quorum::FIVE);
+}
+
+#[test]
+fn f_bad_signers_of_seven_and_the_coordinator_get_no_unlogged_signature() {
+    f_bad_signers_get_nothing(Quorum::SEVEN);
+}
+
+fn f_bad_signers_get_nothing(quorum: Quorum) {
+    let Quorum { n, t, q, f, .. } = quorum;
+    quorum.check().unwrap();
     let mut world = World::new(11, n, t as u16, q);
     let group_key = world.make_key();
     let now = world.seconds();
@@ -133,8 +142,9 @@ fn f_bad_signers_and_the_coordinator_get_no_unlogged_signature() {
     let index = base.len() as u64;
     let histories = [fork(b"shown"), fork(b"hidden")];
 
-    // Every way to split the honest nodes between the two.
-    for split in 0..1u32 << honest.len() {
+    // Every way to split the honest nodes between the two, of those that differ in more than names.
+    let splits = (0..=honest.len()).map(|other| (1u32 << other) - 1);
+    for split in splits {
         let mut world_ = World::new(11, n, t as u16, q);
         assert_eq!(world_.make_key(), group_key);
         let side = |i: usize| (split >> (i - f) & 1) as usize;
@@ -437,4 +447,35 @@ fn a_node_that_restarts_in_the_middle_makes_everybody_begin_again() {
     let group_key = world.make_key();
     world.crashes = 0;
     world.issue(group_key);
+}
+
+/// What the inequalities are for: with each of them broken, some split of the honest nodes gives a fork or a signature
+/// that no honest node checked, or the loss of c nodes stops everything; and the configuration is refused by its name.
+#[test]
+fn a_configuration_that_breaks_an_inequality_is_refused_by_its_name() {
+    // The best that f bad nodes can do is to show either part of the honest ones its own history.
+    let fork = |Quorum { n, q, f, .. }: Quorum| {
+        (0..=n - f).any(|side| side + f >= q && n - f - side + f >= q)
+    };
+    let unchecked = |Quorum { t, f, .. }: Quorum| f >= t;
+    let stops = |Quorum { n, t, q, c, .. }: Quorum| n - c < q || n - c < t;
+    for n in 1..=9 {
+        for (t, q) in (0..=n + 1).flat_map(|t| (0..=n + 1).map(move |q| (t, q))) {
+            for (f, c) in (0..n).flat_map(|f| (0..n).map(move |c| (f, c))) {
+                let quorum = Quorum { n, t, q, f, c };
+                let broken = fork(quorum) || unchecked(quorum) || stops(quorum) || t < 2;
+                let Err(error) = quorum.check() else {
+                    assert!(!broken, "{quorum:?} is taken");
+                    continue;
+                };
+                let named = match error.to_string() {
+                    text if text.starts_with("t ≥ f+1") => unchecked(quorum),
+                    text if text.starts_with("2q > n+f") => fork(quorum),
+                    text if text.starts_with("max(q,t) ≤ n−c") => stops(quorum),
+                    text => text.starts_with("t ≥ 2") && t < 2,
+                };
+                assert!(named, "{quorum:?}: {error}");
+            }
+        }
+    }
 }

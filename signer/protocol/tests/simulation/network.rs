@@ -131,3 +131,50 @@ fn an_entry_that_nobody_could_sign_in_time_lapses() {
     }
     world.issue(group_key);
 }
+
+/// Killed at every write, before it is durable and after: what left a node is on its disk, no nonce signs twice, no two
+/// roots of one size are cosigned (`Said` looks at every message), and the work is done all the same.
+#[test]
+fn killed_at_every_write_a_node_contradicts_nothing_that_it_said() {
+    let run = |crash_at: Option<(usize, bool)>| {
+        let mut world = World::new(21, 5, 3, 4);
+        let group_key = world.make_key();
+        let before = world.writes;
+        world.crash_at = crash_at.map(|(at, after)| (before + at, after));
+        // One signer is away, so that the one that is killed is needed.
+        world.stop(4);
+        world.issue(group_key);
+        world.issue(group_key);
+        world.writes - before
+    };
+    let writes = run(None);
+    assert!(writes > 12, "{writes}");
+    for at in 1..=writes {
+        run(Some((at, false)));
+        run(Some((at, true)));
+    }
+}
+
+#[test]
+fn a_signer_that_stops_in_good_order_in_the_middle_of_a_session_is_replaced_at_once() {
+    let mut world = World::new(22, 5, 3, 4);
+    let group_key = world.make_key();
+    let now = world.seconds();
+    let index = world.log.entries.len() as u64;
+    world.log(&[entry(b'I', now, b"")]);
+    world.nodes[0].behaviour = crate::world::Behaviour::SilentSigner;
+    world.sign(index, group_key);
+    let asked = world.now;
+    assert!(!world.run(1, |w| w.signature(index).is_some()));
+    world.stop_in_good_order(0);
+    assert!(world.run(10, |w| w.signature(index).is_some()));
+    // Not only when its patience for a silent signer ends.
+    let patience = bauta_signer_protocol::coordinator::Patience::default().share;
+    assert!(world.now < asked + patience);
+    assert!(
+        world
+            .coordinator
+            .connected_nodes()
+            .all(|(name, _)| name != "signer-1")
+    );
+}

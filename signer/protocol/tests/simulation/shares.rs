@@ -279,4 +279,77 @@ fn a_retired_key_s_share_is_erased_once_that_is_settled() {
     assert!(world.nodes[0].store.shares.contains_key(&next));
     world.restart(0);
     assert_eq!(verdict(&mut world, asked), Some(Code::NoKey));
+
+/// The slot of node 0 in a request.
+fn own_slot(request: &SignRequest) -> bauta_signer_protocol::messages::Slot {
+    let package = FrostPackage::decode(request.payload.as_slice()).unwrap();
+    package.signers[0].slot
+}
+
+#[test]
+fn one_slot_does_not_serve_two_messages() {
+    let (mut world, group_key, index, proof) = issued(b'I');
+    let now = world.seconds();
+    world.log(&[entry(b'I', now, b"another")]);
+    assert!(world.run(60, |w| {
+        w.nodes[0].node.as_ref().unwrap().head().size == index + 2
+    }));
+    let other_proof = world
+        .log
+        .proof(index + 1, world.cosigned.as_ref().unwrap().signed());
+    let first = request(&mut world, index, group_key, proof, b"");
+    // The same nonces for the certificate of another entry: with both shares one would have the key share.
+    let second = SignRequest {
+        payload: first.payload.clone(),
+        session: [4; 16],
+        ..request(&mut world, index + 1, group_key, other_proof.clone(), b"")
+    };
+    assert_eq!(own_slot(&first), own_slot(&second));
+    assert_eq!(verdict(&mut world, first), None);
+    assert_eq!(verdict(&mut world, second), Some(Code::NonceSpent));
+    let fresh = request(&mut world, index + 1, group_key, other_proof, b"");
+    assert_eq!(verdict(&mut world, fresh), None);
+}
+
+#[test]
+fn a_replayed_session_gets_no_second_share_with_other_commitments_either() {
+    let (mut world, group_key, index, proof) = issued(b'I');
+    let asked = request(&mut world, index, group_key, proof.clone(), b"");
+    assert_eq!(verdict(&mut world, asked.clone()), None);
+    // The same slot of node 0, and other commitments of the others: another binding factor.
+    let mut package = FrostPackage::decode(asked.payload.as_slice()).unwrap();
+    let fresh = request(&mut world, index, group_key, proof, b"");
+    let other = FrostPackage::decode(fresh.payload.as_slice()).unwrap();
+    package.signers[1] = FrostSigner {
+        commitment: other.signers[0].commitment,
+        ..package.signers[1].clone()
+    };
+    let replayed = SignRequest {
+        payload: package.encode().unwrap().into(),
+        ..asked
+    };
+    assert_eq!(verdict(&mut world, replayed), Some(Code::NonceSpent));
+}
+
+#[test]
+fn a_commitment_that_is_not_the_slots_own_gets_no_share_and_costs_the_nonce() {
+    let (mut world, group_key, index, proof) = issued(b'I');
+    let good = request(&mut world, index, group_key, proof.clone(), b"");
+    let mut package = FrostPackage::decode(good.payload.as_slice()).unwrap();
+    // A sound commitment, of another signer's nonce: the group commitment would be another.
+    package.signers[0].commitment = package.signers[1].commitment;
+    let wrong = SignRequest {
+        payload: package.encode().unwrap().into(),
+        ..good.clone()
+    };
+    assert_eq!(verdict(&mut world, wrong), Some(Code::Malformed));
+    assert!(
+        world.nodes[0]
+            .store
+            .burnt
+            .contains(&(group_key, own_slot(&good)))
+    );
+    assert_eq!(verdict(&mut world, good), Some(Code::NonceSpent));
+    let fresh = request(&mut world, index, group_key, proof, b"");
+    assert_eq!(verdict(&mut world, fresh), None);
 }

@@ -17,7 +17,9 @@ use bauta_signer_protocol::{
     generation::GenerationTask,
     keys::{KeyShare, NodeKeys},
     memory::Memory,
-    messages::{Digest, GroupKey, Message, Slot, Stage, ToCoordinator, ToNode},
+    messages::{
+        Digest, FrostPackage, GroupKey, Message, SignRequest, Slot, Stage, ToCoordinator, ToNode,
+    },
     node::{DurableHead, Node, NodeConfig, NodeEvent, Output, Record},
     rulebook::{Objects, Rulebook, Store},
     sessions::SignTask,
@@ -227,6 +229,59 @@ pub(crate) struct SimNode {
     /// From its next start on, its shares are open only while its holder is there.
     pub(crate) attended: bool,
     pub(crate) events: Vec<NodeEvent>,
+    pub(crate) said: Said,
+}
+
+/// What left a node, over all its starts: what it said must be on its disk by then, and never contradict itself.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// The nonce that each session asks for.
+    asked: BTreeMap<[u8; 16], (GroupKey, Slot, u64)>,
+    /// Nonces that signed.
+    signed: BTreeSet<(GroupKey, Slot)>,
+    /// Roots that were cosigned.
+    cosigned: BTreeMap<u64, Digest>,
+}
+
+impl Said {
+    fn ask(&mut self, name: &str, request: &SignRequest) {
+        let package = FrostPackage::decode(request.payload.as_slice()).unwrap();
+        if let Some(own) = package.signers.iter().find(|signer| signer.name == name) {
+            let asked = (request.group_key, own.slot, request.index);
+            self.asked.insert(request.session, asked);
+        }
+    }
+
+    /// Checked as it leaves.
+    fn leaves(&mut self, store: &MemoryStore, message: &ToCoordinator) {
+        match message {
+            ToCoordinator::Cosigned(cosigned) => {
+                let disk = store.head.as_ref().unwrap().head;
+                assert!(disk.size >= cosigned.size, "cosigned before it was durable");
+                assert_eq!(store.root_at(cosigned.size), Some(cosigned.root));
+                let remembered = &store.memory[&Memory::Cosigned];
+                assert!(remembered[..8] >= cosigned.size.to_be_bytes()[..]);
+                let before = self.cosigned.insert(cosigned.size, cosigned.root);
+                assert!(
+                    before.is_none_or(|root| root == cosigned.root),
+                    "two roots of one size"
+                );
+            }
+            ToCoordinator::Share(share) => {
+                let (group_key, slot, index) = self.asked[&share.session];
+                assert!(
+                    store.burnt.contains(&(group_key, slot)),
+                    "a nonce not burnt"
+                );
+                assert!(store.bound.contains_key(&index), "a TBS not bound");
+                assert!(
+                    self.signed.insert((group_key, slot)),
+                    "a nonce signed twice"
+                );
+            }
+            _ => {}
+        }
+    }
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -254,6 +309,10 @@ pub(crate) struct World {
     pub(crate) delay: u64,
     /// Per thousand of a node's outputs at which it crashes.
     pub(crate) crashes: u32,
+    /// How many outputs had something to be made durable.
+    pub(crate) writes: usize,
+    /// The write at which its node crashes: before it is durable, or after and before anything leaves.
+    pub(crate) crash_at: Option<(usize, bool)>,
     queue: BinaryHeap<Reverse<Envelope>>,
     number: u64,
 }
@@ -271,6 +330,7 @@ impl World {
                 skew: 0,
                 attended: false,
                 events: Vec::new(),
+                said: Said::default(),
             })
             .collect();
         let approvals: Vec<(String, [u8; 32])> = nodes
@@ -300,6 +360,8 @@ impl World {
             loss: 0,
             delay: 5,
             crashes: 0,
+            writes: 0,
+            crash_at: None,
             queue: BinaryHeap::new(),
             number: 0,
         };
@@ -412,6 +474,13 @@ impl World {
         self.coordinator_output(output);
     }
 
+    /// The process is stopped in good order.
+    pub(crate) fn stop_in_good_order(&mut self, i: usize) {
+        let goodbye = self.nodes[i].node.as_mut().unwrap().goodbye();
+        self.node_output(i, goodbye);
+        self.nodes[i].node = None;
+    }
+
     fn post(&mut self, node: usize, to_node: bool, frame: Vec<u8>) {
         if self.rng.next_u32() % 100 < self.loss {
             return;
@@ -449,8 +518,15 @@ impl World {
         let node = &mut self.nodes[i];
         // A crash before the transaction, or after it and before anything leaves.
         let dice = self.rng.next_u32() % 2000;
-        let crash = dice < 2 * self.crashes;
-        if !crash || dice.is_multiple_of(2) {
+        let mut crash = dice < 2 * self.crashes;
+        let mut durable = !crash || dice.is_multiple_of(2);
+        if !output.persist.is_empty() {
+            self.writes += 1;
+            if let Some((_, after)) = self.crash_at.filter(|(at, _)| *at == self.writes) {
+                (crash, durable) = (true, after);
+            }
+        }
+        if durable {
             node.store.persist(output.persist);
         }
         if crash {
@@ -459,6 +535,9 @@ impl World {
             return;
         }
         node.events.extend(output.events);
+        for message in &output.send {
+            node.said.leaves(&node.store, message);
+        }
         for mut message in output.send {
             match (self.nodes[i].behaviour, &mut message) {
                 (Behaviour::BadShares, ToCoordinator::Share(share)) => {
@@ -538,6 +617,9 @@ impl World {
                     };
                     let frame = ToCoordinator::Refused(refused).encode().unwrap();
                     return self.post(i, false, frame);
+                }
+                if let ToNode::Sign(request) = &message {
+                    node.said.ask(&node.name, request);
                 }
                 let output = machine.handle(now, &mut self.rng, &node.store, message);
                 self.node_output(i, output);
