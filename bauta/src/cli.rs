@@ -3,13 +3,17 @@
 
 use std::path::PathBuf;
 
-use bauta_signer::admission::{AdmitArguments, EnrolArguments};
+use bauta_signer::{
+    admission::{AdmitArguments, EnrolArguments},
+    commands::{CheckToken, NewKeys, ShareToken},
+    token::SlotName,
+};
 use bauta_statement::file::{Kind, fingerprint::Fingerprint};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done · 1 refused or failed · 2 command line not understood · 3 something is missing on this machine ·
-4 what was checked is wrong · 75 try again later.
+4 what was checked is wrong · 75 try again later · 77 a token refused its PIN: nobody may try again unattended.
 
 Start with: bauta quickstart";
 
@@ -75,6 +79,10 @@ pub(crate) enum Command {
     /// Make or list the proofs' parameters.
     #[command(display_order = 34)]
     Parameters(Parameters),
+
+    /// Runs a vendor's module, for the signer that started it.
+    #[command(name = bauta_signer::token::SUBCOMMAND, hide = true)]
+    TokenModule,
 }
 
 /// `bauta quickstart`.
@@ -86,6 +94,20 @@ pub(crate) struct Quickstart {
     /// Exit after the last step instead of staying up.
     #[arg(long)]
     pub(crate) once: bool,
+    /// Where the signers' keys are: `softhsm2` makes five SoftHSM2 tokens in the folder; the path of a vendor's PKCS#11 module uses
+    /// tokens that are there and never initialises one. Without it, passphrases seal the keys. It counts for a folder's first
+    /// start.
+    #[arg(long, value_name = "softhsm2|MODULE")]
+    pub(crate) token: Option<PathBuf>,
+    /// A token of the module: its label, or serial:NUMBER. One for all five signers, or five, in the signers' order.
+    #[arg(long, value_name = "LABEL", requires = "token")]
+    pub(crate) slot: Vec<SlotName>,
+    /// File (mode 600) with a token's PIN: one for each --slot.
+    #[arg(long, value_name = "FILE", requires = "token")]
+    pub(crate) pin_file: Vec<PathBuf>,
+    /// A variable that the module alone gets, such as KRYOPTIC_CONF=/etc/kryoptic.conf; repeatable.
+    #[arg(long = "module-env", value_name = "NAME=VALUE", requires = "token", value_parser = bauta_signer::commands::variable)]
+    pub(crate) module_environment: Vec<(String, String)>,
 }
 
 /// Where the holder's wallet is and what opens it.
@@ -280,18 +302,20 @@ pub(crate) enum SignerCommand {
     Enrol(EnrolArguments),
     /// Check the signed authority file for this node, and write its configuration once you agree.
     Admit(AdmitArguments),
-    /// Make a node's keys: cosignature, TLS, approval.
-    Keys {
-        /// The node's name.
-        #[arg(long)]
-        name: String,
-        /// Folder for the keys.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// File (mode 600) with the passphrase that seals them; asked for where there is none.
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
-    },
+    /// Make a node's keys: cosignature, TLS, approval; in a token, or sealed by a passphrase.
+    Keys(NewKeys),
+    /// PKCS#11 tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// `bauta signer token`.
+#[derive(Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Say which tokens are there and, with a PIN, try what a signer needs of one; nothing is left in it.
+    Check(CheckToken),
+    /// Hold one token for several signers on this machine.
+    Share(ShareToken),
 }
 
 /// `bauta issuer`.

@@ -19,6 +19,9 @@ use print::Printer;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::TokenModule) {
+        return bauta_signer::token::serve();
+    }
     let json = arguments.json;
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
@@ -129,6 +132,7 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
             operator::publish::epoch(&socket, printer).await
         }
         Command::Parameters(arguments) => operator::parameters::run(&arguments, printer),
+        Command::TokenModule => unreachable!("main runs it before anything else"),
     }
 }
 

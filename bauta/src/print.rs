@@ -46,15 +46,18 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     let exit = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<Failure>())
-        .map_or(Exit::Failed, |failure| failure.exit);
+        .map_or_else(
+            || bauta_signer::exit_status(error),
+            |failure| failure.exit as u8,
+        );
     let text = chain(error);
     if json {
-        let line = serde_json::json!({ "error": text, "exit": exit as u8 });
+        let line = serde_json::json!({ "error": text, "exit": exit });
         let _ = writeln!(io::stderr(), "{line}");
     } else {
         let _ = writeln!(io::stderr(), "bauta: {text}");
     }
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit)
 }
 
 /// An error and its causes in one line; a cause that its error quotes already is not said twice.

@@ -4,16 +4,19 @@ use std::path::Path;
 
 use anyhow::Context;
 use bauta_issuer::{Desk, Target};
-use bauta_signer::admission;
+use bauta_signer::{
+    admission,
+    config::{Mode, SignerConfig},
+};
 use bauta_statement::vector::Serial;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{Issuer, IssuerCommand, Run, Signer, SignerCommand},
+    cli::{Issuer, IssuerCommand, Run, Signer, SignerCommand, TokenCommand},
     clock, files, operator,
-    print::Printer,
+    print::{Exit, Failure, Printer},
 };
 
 pub(crate) async fn service(arguments: &Run) -> anyhow::Result<()> {
@@ -38,31 +41,40 @@ pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Resul
             };
             printer.result(&admission, text)
         }
-        (
-            Some(SignerCommand::Keys {
-                name,
-                out,
-                passphrase_file,
-            }),
-            _,
-        ) => {
-            passphrase_file
+        (Some(SignerCommand::Keys(new)), _) => {
+            new.place
+                .passphrase_file
                 .as_deref()
                 .map(files::only_ours)
                 .transpose()?;
-            let public =
-                bauta_signer::keys::create_sealed(&out, &name, passphrase_file.as_deref())?;
-            printer.result(&public, format!("keys of {name} are in {}", out.display()))
+            let public = new.run(None)?;
+            printer.result(
+                &public,
+                format!("keys of {} are in {}", new.name, new.out.display()),
+            )
+        }
+        (Some(SignerCommand::Token(TokenCommand::Check(check))), _) => {
+            let report = check.run()?;
+            printer.result(&report, report.text())?;
+            if report.usable == Some(false) {
+                return Err(Failure::new(Exit::Wrong, "a signer cannot use this token"));
+            }
+            Ok(())
+        }
+        (Some(SignerCommand::Token(TokenCommand::Share(share))), _) => {
+            start_log();
+            bauta_signer::process::harden_for(Mode::Development)?;
+            Ok(share.run(&until_asked()?).await?)
         }
         (None, Some(run)) => {
             begin(&run)?;
-            let config = bauta_signer::SignerConfig::read(&run.config)?;
+            let config = SignerConfig::read(&run.config)?;
             config
                 .passphrase_file
                 .as_deref()
                 .map(files::only_ours)
                 .transpose()?;
-            bauta_signer::process::harden();
+            bauta_signer::process::harden_for(config.mode)?;
             bauta_signer::run(config, until_asked()?)
                 .await
                 .context("signer")
@@ -161,6 +173,11 @@ fn begin(arguments: &Run) -> anyhow::Result<()> {
     if let Some(parent) = arguments.die_with_parent {
         bauta_signer::process::die_with_parent(Some(parent)).context("--die-with-parent")?;
     }
+    start_log();
+    Ok(())
+}
+
+fn start_log() {
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("BAUTA_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
@@ -168,7 +185,6 @@ fn begin(arguments: &Run) -> anyhow::Result<()> {
         .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
-    Ok(())
 }
 
 fn read<C: DeserializeOwned>(path: &Path) -> anyhow::Result<C> {

@@ -25,6 +25,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("npm", "npm"),
     ("go", "golang-go"),
+    ("softhsm2-util", "softhsm2"),
 ];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {

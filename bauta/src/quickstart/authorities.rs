@@ -10,7 +10,12 @@ use bauta_issuer::{Desk, IssuerProfile};
 use bauta_signer::config::{Mode, SignerConfig};
 use bauta_statement::file::{Kind, SignedFile};
 
-use super::{layout::Layout, organisation, ports::Ports};
+use super::{
+    custody::{self, Custody},
+    layout::Layout,
+    organisation,
+    ports::Ports,
+};
 use crate::{
     clock, files, hex,
     operator::{self, ca, keys, sign},
@@ -45,7 +50,11 @@ pub(super) fn administrator_keys(layout: &Layout) -> Vec<PathBuf> {
 }
 
 /// Administrators', service's and signers' keys, and the authority that names them.
-pub(super) fn found(layout: &Layout, doing: &dyn Fn(String)) -> anyhow::Result<()> {
+pub(super) fn found(
+    layout: &Layout,
+    custody: &Custody,
+    doing: &dyn Fn(String),
+) -> anyhow::Result<()> {
     if layout.authority().exists() {
         return Ok(());
     }
@@ -68,15 +77,8 @@ pub(super) fn found(layout: &Layout, doing: &dyn Fn(String)) -> anyhow::Result<(
     let mut public = Vec::new();
     for number in 1..=SIGNERS {
         doing(format!("keys of signer {number}"));
+        custody.make_keys(layout, number)?;
         let folder = layout.signer(number);
-        renew(&folder)?;
-        let passphrase = folder.join("passphrase");
-        files::new_secret(&passphrase, format!("{}\n", random_passphrase()).as_bytes())?;
-        bauta_signer::keys::create_sealed(
-            &folder.join("keys"),
-            &format!("signer-{number}"),
-            Some(&passphrase),
-        )?;
         public.push(folder.join("keys/signer.json").display().to_string());
     }
     let plan = serde_json::json!({
@@ -104,7 +106,7 @@ pub(super) fn found(layout: &Layout, doing: &dyn Fn(String)) -> anyhow::Result<(
 }
 
 /// An empty folder in the place of what a cut-short start left.
-fn renew(folder: &Path) -> anyhow::Result<()> {
+pub(super) fn renew(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)
             .with_context(|| format!("cannot clear {}", folder.display()))?;
@@ -112,7 +114,7 @@ fn renew(folder: &Path) -> anyhow::Result<()> {
     files::private_folder(folder)
 }
 
-fn random_passphrase() -> String {
+pub(super) fn random_secret() -> String {
     use rand::RngCore;
     let mut bytes = [0; 16];
     rand::rngs::OsRng.fill_bytes(&mut bytes);
@@ -145,6 +147,7 @@ pub(super) fn configure(layout: &Layout, ports: &Ports) -> anyhow::Result<()> {
     let service = bauta_service::keys::public(&layout.service())?;
     for number in 1..=SIGNERS {
         let folder = layout.signer(number);
+        let token = custody::token_of(layout, number)?;
         let config = SignerConfig {
             data: folder.clone(),
             keys: Some(folder.join("keys")),
@@ -153,7 +156,8 @@ pub(super) fn configure(layout: &Layout, ports: &Ports) -> anyhow::Result<()> {
             log: service.log_vkey.clone(),
             authority_sha256: authority_digest(layout)?,
             mode: Mode::Development,
-            passphrase_file: Some(folder.join("passphrase")),
+            passphrase_file: token.is_none().then(|| folder.join("passphrase")),
+            token,
         };
         files::write(
             &folder.join("config.json"),

@@ -73,6 +73,9 @@ impl Layout {
         service => "service";
         service_config => "service/config.json";
         admin_socket => "service/admin.sock";
+        /// What holds one token for all signers, where one does.
+        sharing => "token/config.json";
+        token_socket => "token/socket";
         /// Administrators' keys.
         administrators => "administrators";
         /// Signed files.
@@ -89,6 +92,11 @@ impl Layout {
         holder => "holder";
         certificate => "holder/certificate.pem";
         certificate_key => "holder/key.pem";
+    }
+
+    /// The token of signer `number`, from 1, as its configuration has it; only where there is one.
+    pub(super) fn signer_token(&self, number: usize) -> PathBuf {
+        self.signer(number).join("token.json")
     }
 
     /// The folder of signer `number`, from 1.

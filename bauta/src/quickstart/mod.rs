@@ -1,6 +1,7 @@
 //! `bauta quickstart`: the whole story on one machine, every part a process of its own, nothing simulated.
 
 mod authorities;
+mod custody;
 mod layout;
 mod organisation;
 mod ports;
@@ -25,11 +26,13 @@ pub(crate) fn wallets(data: &Path) -> impl Iterator<Item = Wallet> {
 }
 
 pub(crate) async fn run(arguments: &Quickstart, printer: Printer) -> anyhow::Result<()> {
+    let custody = custody::Custody::chosen(arguments)?;
     let layout = layout::Layout::open(&arguments.data)?;
+    custody.check(&layout)?;
     let shutdown = crate::processes::until_asked()?;
     let mut processes = processes::Processes::new(&layout.logs())?;
     let told = tokio::select! {
-        told = story::tell(&layout, &mut processes, printer) => Some(told),
+        told = story::tell(&layout, &custody, &mut processes, printer) => Some(told),
         () = shutdown.cancelled() => None,
     };
     let Some(told) = told else {

@@ -7,6 +7,7 @@ use bauta_service::admin::Client;
 
 use super::{
     authorities::{self, POLICY, SIGNERS},
+    custody::Custody,
     layout::Layout,
     organisation::{self, PEOPLE, Person},
     ports::{self, Ports},
@@ -28,6 +29,7 @@ const START: Duration = Duration::from_secs(60);
 
 pub(super) async fn tell(
     layout: &Layout,
+    custody: &Custody,
     processes: &mut Processes,
     printer: Printer,
 ) -> anyhow::Result<()> {
@@ -38,7 +40,7 @@ pub(super) async fn tell(
     ));
     let keys = make_parameters(&mut teller)?;
     let ports = ports::choose(layout)?;
-    start_ca(&mut teller, layout, processes, &ports).await?;
+    start_ca(&mut teller, layout, custody, processes, &ports).await?;
     open_service(&mut teller, layout, processes, &ports, &keys).await?;
     let person = authenticate_someone(&mut teller, layout, &ports).await?;
     use_certificate(&mut teller, layout, person).await?;
@@ -60,11 +62,24 @@ fn make_parameters(teller: &mut Teller) -> anyhow::Result<parameters::Made> {
 async fn start_ca(
     teller: &mut Teller,
     layout: &Layout,
+    custody: &Custody,
     processes: &mut Processes,
     ports: &Ports,
 ) -> anyhow::Result<()> {
     let step = teller.step("A certification authority whose key no machine ever holds");
-    authorities::found(layout, &|what| step.doing(what))?;
+    if !layout.authority().exists() {
+        custody.share(layout)?;
+    }
+    if layout.sharing().exists() {
+        step.doing("the process that holds the token starts");
+        let _ = std::fs::remove_file(layout.token_socket());
+        processes.start("token", &["signer", "token", "share"], &layout.sharing())?;
+        wait(processes, "the process that holds the token", async || {
+            layout.token_socket().exists()
+        })
+        .await?;
+    }
+    authorities::found(layout, custody, &|what| step.doing(what))?;
     authorities::configure(layout, ports)?;
     step.fact("3 administrators sign the authority file (2 of them decide from now on); everyone pins its digest:");
     step.fact(format!("  {}", authorities::authority_digest(layout)?));
@@ -99,6 +114,7 @@ async fn start_ca(
     };
     ca::init(&founding, Printer::silent()).await?;
     step.fact("5 signer processes dialled out to the coordinator, cosigned the log (4 must), and generated the CA key 3-of-5");
+    step.fact(Custody::sentence(layout));
     step.fact(format!(
         "the CA certificate, signed by three of them: {}",
         out.display()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Data, bauta, end, folder, run, tool};
 
 /// Every command there is.
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 30] = [
     "",
     "quickstart",
     "enrol",
@@ -20,6 +20,8 @@ const COMMANDS: [&str; 28] = [
     "signer keys",
     "signer enrol",
     "signer admit",
+    "signer token check",
+    "signer token share",
     "export snarkjs",
     "issuer",
     "issuer keys",

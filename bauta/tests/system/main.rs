@@ -8,5 +8,6 @@ mod desk;
 mod kill;
 mod program;
 mod quickstart;
+mod token;
 mod up;
 mod walkthrough;

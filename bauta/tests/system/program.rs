@@ -329,9 +329,15 @@ pub(crate) struct Up {
 impl Up {
     /// Starts it without waiting for anything.
     pub(crate) fn start(data: &Data) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// Starts it with more arguments.
+    fn start_with(data: &Data, arguments: &[&str]) -> Self {
         let mut child = bauta()
             .args(["quickstart", "--data"])
             .arg(&data.0)
+            .args(arguments)
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -357,7 +363,13 @@ impl Up {
     /// Starts it and waits until it says that it stays up.
     #[track_caller]
     pub(crate) fn ready(data: &Data) -> Self {
-        let mut up = Self::start(data);
+        Self::ready_with(data, &[])
+    }
+
+    /// The same with more arguments.
+    #[track_caller]
+    pub(crate) fn ready_with(data: &Data, arguments: &[&str]) -> Self {
+        let mut up = Self::start_with(data, arguments);
         let deadline = Instant::now() + Duration::from_secs(90);
         while !up.said().contains("Ctrl-C ends it") {
             let ended = up.process.0.try_wait().expect("a child");

@@ -9,7 +9,10 @@ use std::{
 };
 
 use bauta_service::{ServiceConfig, admin::Client};
-use bauta_signer::config::{Mode as SignerMode, SignerConfig};
+use bauta_signer::{
+    config::{Mode as SignerMode, SignerConfig},
+    token::TokenConfig,
+};
 use bauta_statement::{
     file::{
         self, Authority, Header, KeyOperation, Kind, SignedFile,
@@ -87,22 +90,30 @@ fn free_address() -> SocketAddr {
 impl World {
     /// Keys, configurations and the first authority; nothing runs yet.
     pub(crate) fn found() -> Self {
+        Self::found_with(&|_, keys, name| {
+            let passphrase = keys.with_file_name("passphrase");
+            std::fs::write(&passphrase, "a passphrase\n").unwrap();
+            bauta_signer::keys::create_sealed(keys, name, Some(&passphrase)).unwrap();
+            None
+        })
+    }
+
+    /// The same with signers' keys as `make_keys` makes them: it is told the signer's number, the folder for the keys, and the
+    /// name, and gives the token that they are in.
+    pub(crate) fn found_with(
+        make_keys: &dyn Fn(usize, &Path, &str) -> Option<TokenConfig>,
+    ) -> Self {
         away_from_the_epochs_end();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let administrator = NoteSigner::generate(&mut OsRng, "administrator-1").unwrap();
         let service = bauta_service::keys::create(&path.join("service"), ORIGIN).unwrap();
-        let passphrase = path.join("passphrase");
-        std::fs::write(&passphrase, "a passphrase\n").unwrap();
+        let mut tokens = Vec::new();
         let signers: Vec<Signer> = (1..=5)
             .map(|number| {
                 let keys = path.join(format!("signer-{number}/keys"));
-                bauta_signer::keys::create_sealed(
-                    &keys,
-                    &format!("signer-{number}"),
-                    Some(&passphrase),
-                )
-                .unwrap();
+                std::fs::create_dir_all(keys.parent().unwrap()).unwrap();
+                tokens.push(make_keys(number, &keys, &format!("signer-{number}")));
                 serde_json::from_slice(&std::fs::read(keys.join("signer.json")).unwrap()).unwrap()
             })
             .collect();
@@ -151,7 +162,8 @@ impl World {
         }))
         .unwrap();
         let signer_configs = (1..=5)
-            .map(|number| SignerConfig {
+            .zip(tokens)
+            .map(|(number, token)| SignerConfig {
                 data: path.join(format!("signer-{number}")),
                 keys: None,
                 coordinator: coordinator.to_string(),
@@ -159,7 +171,10 @@ impl World {
                 log: service.log_vkey.clone(),
                 authority_sha256: digest.clone(),
                 mode: SignerMode::Development,
-                passphrase_file: Some(passphrase.clone()),
+                passphrase_file: token
+                    .is_none()
+                    .then(|| path.join(format!("signer-{number}/passphrase"))),
+                token,
             })
             .collect();
         Self {
@@ -176,7 +191,12 @@ impl World {
 
     /// A CA whose service and five signers run, and whose log has begun.
     pub(crate) async fn begun() -> Self {
-        let mut world = Self::found();
+        Self::found().begin().await
+    }
+
+    /// Starts everything; the log begins.
+    pub(crate) async fn begin(self) -> Self {
+        let mut world = self;
         world.start_service();
         for number in 1..=5 {
             world.start_signer(number);
@@ -319,6 +339,16 @@ impl World {
 
     /// An order to sign the CA certificate of a key.
     pub(crate) fn certificate_order(&self, key: &str, group_key: [u8; 32]) -> Vec<u8> {
+        self.certificate_order_as(&format!("certify-{key}"), key, group_key)
+    }
+
+    /// The same as a file of this name.
+    pub(crate) fn certificate_order_as(
+        &self,
+        name: &str,
+        key: &str,
+        group_key: [u8; 32],
+    ) -> Vec<u8> {
         let not_before = now() / DAY * DAY;
         let body = KeyOperation::SignCaCertificate(SignCaCertificate {
             key: key.to_owned(),
@@ -332,7 +362,7 @@ impl World {
             not_after: not_before + 900 * DAY,
             path_length: 0,
         });
-        self.sign(Kind::KeyOperation, &format!("certify-{key}"), &body)
+        self.sign(Kind::KeyOperation, name, &body)
     }
 
     /// Makes the CA's first key and its certificate; gives the certificate, PEM.

@@ -15,19 +15,23 @@ use bauta_statement::{
     note::{Digest, NoteError},
 };
 use data_encoding::HEXLOWER;
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
     SignerConfig,
+    commands::KeyPlace,
     config::Mode,
     enrolment::{Answer, Deployment, EnrolmentError, LONGEST_PACKAGE, Package},
     files::{self, FileError, PRIVATE, PUBLIC},
     keys::{self, KeysError},
     seal::{self, SealError},
+    token::TokenConfig,
 };
 
 const DEPLOYMENT: &str = "deployment.json";
+/// Where the keys are: paths, no secrets.
+const PLACE: &str = "place.json";
 const ANSWER: &str = "answer.json";
 const CONFIG: &str = "config.json";
 const KEYS: &str = "keys";
@@ -123,9 +127,33 @@ pub struct EnrolArguments {
     /// Folder for the node, which will hold its keys, its configuration and everything durable.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// File whose first line is the passphrase that seals the node's keys; without it, the terminal is asked.
-    #[arg(long, value_name = "FILE")]
-    pub passphrase_file: Option<PathBuf>,
+    #[allow(missing_docs)] // clap would print a comment here as the whole command's description
+    #[command(flatten)]
+    pub place: KeyPlace,
+}
+
+/// Where the node's keys are, between [`enrol`] and [`admit`].
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    passphrase_file: Option<PathBuf>,
+    token: Option<TokenConfig>,
+}
+
+impl Place {
+    /// Wherever the signer will be started, the files are where they are now.
+    fn of(place: &KeyPlace) -> Result<Self, AdmissionError> {
+        let here = std::env::current_dir()
+            .map_err(|error| FileError::new("find", Path::new("."), &error))?;
+        let mut token = place.token_config().map_err(KeysError::from)?;
+        if let Some(token) = &mut token {
+            token.relative_to(&here);
+        }
+        Ok(Self {
+            passphrase_file: place.passphrase_file.as_ref().map(|file| here.join(file)),
+            token,
+        })
+    }
 }
 
 /// What was made of a package.
@@ -185,15 +213,15 @@ pub fn enrol(arguments: &EnrolArguments) -> Result<Enrolled, AdmissionError> {
     };
     let Package { deployment, .. } = &package;
     files::private_folder(&arguments.out)?;
-    keys::create_sealed(
-        &arguments.out.join(KEYS),
-        &deployment.name,
-        arguments.passphrase_file.as_deref(),
-    )?;
+    let place = Place::of(&arguments.place)?;
+    arguments
+        .place
+        .create(&arguments.out.join(KEYS), &deployment.name, None)?;
     let signer = own(&arguments.out)?;
     let fingerprint = signer.fingerprint();
     let answer = Answer::new(signer, &package)?;
     write_json(&arguments.out.join(DEPLOYMENT), deployment, PUBLIC)?;
+    write_json(&arguments.out.join(PLACE), &place, PRIVATE)?;
     let path = arguments.out.join(ANSWER);
     write_json(&path, &answer, PUBLIC)?;
     Ok(Enrolled {
@@ -214,6 +242,11 @@ fn write_json(path: &Path, value: &impl Serialize, mode: u32) -> Result<(), File
     files::write_new(path, &json, mode)
 }
 
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
+    serde_json::from_slice(&files::read_bounded(path, 65_536)?)
+        .map_err(|error| FileError::new("read", path, &std::io::Error::other(error)))
+}
+
 /// What [`admit`] needs to know.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AdmitArguments {
@@ -229,9 +262,6 @@ pub struct AdmitArguments {
     /// The first authority's SHA-256 (hex) as you were told, to be compared.
     #[arg(long, value_name = "HEX")]
     pub authority_sha256: Option<String>,
-    /// File whose first line is the passphrase that seals the node's keys, for the configuration.
-    #[arg(long, value_name = "FILE")]
-    pub passphrase_file: Option<PathBuf>,
     /// Do not ask before the configuration is written.
     #[arg(long)]
     pub yes: bool,
@@ -288,9 +318,11 @@ pub fn admit(
     agrees: impl FnOnce(&Admission) -> bool,
 ) -> Result<Admission, AdmissionError> {
     let folder = &arguments.folder;
-    let path = folder.join(DEPLOYMENT);
-    let deployment: Deployment = serde_json::from_slice(&files::read_bounded(&path, 65_536)?)
-        .map_err(|error| FileError::new("read", &path, &std::io::Error::other(error)))?;
+    let deployment: Deployment = read_json(&folder.join(DEPLOYMENT))?;
+    let Place {
+        passphrase_file,
+        token,
+    } = read_json(&folder.join(PLACE))?;
     let signer = own(folder)?;
     let (digest, authority) = read_authority(&arguments.authority)?;
     let pinned = match (&arguments.first_authority, authority.version) {
@@ -349,9 +381,6 @@ pub fn admit(
     if !arguments.yes && !agrees(&admission) {
         return Err(AdmissionError::Declined);
     }
-    let absolute = |path: &Path| {
-        std::path::absolute(path).map_err(|error| FileError::new("resolve", path, &error))
-    };
     let config = SignerConfig {
         data: PathBuf::from("."),
         keys: Some(PathBuf::from(KEYS)),
@@ -360,11 +389,8 @@ pub fn admit(
         log: deployment.log.to_string(),
         authority_sha256: found,
         mode: deployment.mode,
-        passphrase_file: arguments
-            .passphrase_file
-            .as_deref()
-            .map(absolute)
-            .transpose()?,
+        passphrase_file,
+        token,
     };
     write_json(&folder.join(CONFIG), &config, PRIVATE)?;
     Ok(admission)
@@ -464,6 +490,13 @@ mod tests {
         authority: Authority,
     }
 
+    fn sealed_by(passphrase_file: PathBuf) -> KeyPlace {
+        KeyPlace {
+            passphrase_file: Some(passphrase_file),
+            ..KeyPlace::default()
+        }
+    }
+
     fn note_signer(name: &str) -> NoteSigner {
         NoteSigner::generate(&mut OsRng, name).unwrap()
     }
@@ -506,7 +539,7 @@ mod tests {
                 identity: Some(at("identity")),
                 package_passphrase_file: None,
                 out: at("node"),
-                passphrase_file: Some(at("passphrase")),
+                place: sealed_by(at("passphrase")),
             })
             .unwrap();
             let answer: Answer =
@@ -564,7 +597,6 @@ mod tests {
                 authority: path,
                 first_authority: None,
                 authority_sha256: None,
-                passphrase_file: None,
                 yes: true,
             };
             change(&mut arguments);
@@ -693,7 +725,7 @@ mod tests {
             identity: Some(at("identity")),
             package_passphrase_file: None,
             out: at("other"),
-            passphrase_file: Some(at("passphrase")),
+            place: sealed_by(at("passphrase")),
         })
         .unwrap_err();
         assert!(refusal.to_string().contains("chmod 600"), "{refusal}");

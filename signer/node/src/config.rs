@@ -6,7 +6,7 @@ use bauta_log::LogVerifier;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::files;
+use crate::{files, token::TokenConfig};
 
 /// A signer's configuration, a JSON file. Paths are relative to the folder it lies in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct SignerConfig {
     /// File whose first line is the passphrase of the embedded seal; without it, the terminal is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<PathBuf>,
+    /// The token that holds the keys; without it, a passphrase seals them, which production mode refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenConfig>,
 }
 
 /// Whether the embedded seal is good enough.
@@ -101,6 +104,9 @@ impl SignerConfig {
         config.data = folder.join(&config.data);
         config.keys = config.keys.map(|keys| folder.join(keys));
         config.passphrase_file = config.passphrase_file.map(|file| folder.join(file));
+        if let Some(token) = &mut config.token {
+            token.relative_to(folder);
+        }
         Ok(config)
     }
 
@@ -121,6 +127,13 @@ impl SignerConfig {
                 field: "log",
                 reason: error.to_string(),
             })?;
+        if self.token.is_some() && self.passphrase_file.is_some() {
+            return Err(ConfigError::Value {
+                field: "passphrase_file",
+                reason: "the keys are in the token, which has a PIN: leave the passphrase out"
+                    .to_owned(),
+            });
+        }
         Ok(Checked {
             data: self.data.clone(),
             keys: self.keys_folder(),

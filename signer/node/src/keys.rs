@@ -1,7 +1,7 @@
 //! A signer's own keys, each with one purpose (DESIGN section 5): cosignature, approval, TLS. `keys new` makes them and the
 //! public description that administrators put into `authority`.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use bauta_log::key::CosignatureVerifier;
 use bauta_signer_protocol::keys::NodeKeys;
@@ -21,12 +21,13 @@ use crate::{
     files::{self, FileError, PRIVATE, PUBLIC},
     seal::{self, KeySeal, PassphraseSeal, SealError, Vault},
     tls,
+    token::TokenError,
 };
 
-const COSIGNATURE: &str = "cosignature.key";
-const APPROVAL: &str = "approval.key";
+pub(crate) const COSIGNATURE: &str = "cosignature.key";
+pub(crate) const APPROVAL: &str = "approval.key";
 const TLS_KEY: &str = "tls.key";
-const TLS_CERTIFICATE: &str = "tls.pem";
+pub(crate) const TLS_CERTIFICATE: &str = "tls.pem";
 /// Name of the public description in a signer's key folder.
 pub const PUBLIC_FILE: &str = "signer.json";
 
@@ -39,6 +40,9 @@ pub enum KeysError {
     /// The seal.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The name cannot be a key's name.
     #[error("{name:?} cannot name a signer: {reason}")]
     Name {
@@ -60,6 +64,16 @@ pub enum KeysError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl KeysError {
+    /// The exit status that fits: the token's own ([`TokenError::exit_status`]), else 1.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Token(error) | Self::Seal(SealError::Token(error)) => error.exit_status(),
+            _ => 1,
+        }
+    }
 }
 
 /// What the world may know of a signer: one item of `signers` in `authority`.
@@ -110,63 +124,121 @@ pub fn create(
     seal: &dyn KeySeal,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<PublicKeys, KeysError> {
+    refuse_others(folder)?;
+    let cosignature = SigningKey::generate(rng);
+    let approval = SigningKey::generate(rng);
+    let tls_key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)
+        .map_err(|error| bad_name(name, &error))?;
+    let certificate = self_signed(name, &tls_key)?;
+    let public = describe(
+        name,
+        cosignature.verifying_key().as_bytes(),
+        approval.verifying_key().as_bytes(),
+        &certificate,
+    )?;
+
+    files::private_folder(folder)?;
+    let vault = Vault::create(folder, seal)?;
+    write_sealed(&vault, folder, COSIGNATURE, &cosignature.to_bytes())?;
+    write_sealed(&vault, folder, APPROVAL, &approval.to_bytes())?;
+    let tls_key = Zeroizing::new(tls_key.serialize_der());
+    write_sealed(&vault, folder, TLS_KEY, &tls_key)?;
+    publish(folder, &certificate, &public)?;
+    Ok(public)
+}
+
+fn bad_name(name: &str, reason: &dyn std::fmt::Display) -> KeysError {
+    KeysError::Name {
+        name: name.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Keys are never overwritten.
+pub(crate) fn refuse_others(folder: &Path) -> Result<(), KeysError> {
     if folder.join(PUBLIC_FILE).exists() {
         return Err(KeysError::Exists(folder.display().to_string()));
     }
-    let bad_name = |reason: &dyn std::fmt::Display| KeysError::Name {
-        name: name.to_owned(),
-        reason: reason.to_string(),
-    };
-    let cosignature = SigningKey::generate(rng);
-    let approval = SigningKey::generate(rng);
-    let tls_key =
-        rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).map_err(|error| bad_name(&error))?;
+    Ok(())
+}
+
+/// The TLS certificate of a key: peers know the key by its pin, so nothing else in it matters.
+pub(crate) fn self_signed(
+    name: &str,
+    key: &impl rcgen::SigningKey,
+) -> Result<rcgen::Certificate, KeysError> {
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params
         .distinguished_name
         .push(rcgen::DnType::CommonName, name);
-    // Peers know the key by its pin; the dates mean nothing, and must not stop a signer one day.
+    // The dates mean nothing, and must not stop a signer one day.
     params.not_after = rcgen::date_time_ymd(9999, 12, 31);
-    let certificate = params
-        .self_signed(&tls_key)
-        .map_err(|error| bad_name(&error))?;
-    let pin = tls::pin(certificate.der()).map_err(|error| bad_name(&error))?;
-    let public = PublicKeys {
+    params
+        .self_signed(key)
+        .map_err(|error| bad_name(name, &error))
+}
+
+/// The public side of keys; refuses a name that cannot stand in a note.
+pub(crate) fn describe(
+    name: &str,
+    cosignature: &[u8; 32],
+    approval: &[u8; 32],
+    certificate: &rcgen::Certificate,
+) -> Result<PublicKeys, KeysError> {
+    let pin = tls::pin(certificate.der()).map_err(|error| bad_name(name, &error))?;
+    Ok(PublicKeys {
         name: name.to_owned(),
-        cosignature: CosignatureVerifier::new(name, cosignature.verifying_key().as_bytes())
-            .map_err(|error| bad_name(&error))?
+        cosignature: CosignatureVerifier::new(name, cosignature)
+            .map_err(|error| bad_name(name, &error))?
             .to_string(),
         tls: data_encoding::HEXLOWER.encode(&pin),
-        approval: NoteKey::new(name, approval.verifying_key().as_bytes())
-            .map_err(|error| bad_name(&error))?
+        approval: NoteKey::new(name, approval)
+            .map_err(|error| bad_name(name, &error))?
             .to_string(),
-    };
+    })
+}
 
-    files::private_folder(folder)?;
-    let vault = Vault::create(folder, seal)?;
-    let write = |file: &str, secret: &[u8]| -> Result<(), KeysError> {
-        Ok(files::write_new(
-            &folder.join(file),
-            &vault.seal(file, secret)?,
-            PRIVATE,
-        )?)
-    };
-    write(
-        COSIGNATURE,
-        Zeroizing::new(cosignature.to_bytes()).as_slice(),
-    )?;
-    write(APPROVAL, Zeroizing::new(approval.to_bytes()).as_slice())?;
-    write(TLS_KEY, &Zeroizing::new(tls_key.serialize_der()))?;
+/// Refuses a name that cannot stand in a note, before anything is made for it.
+pub(crate) fn check_name(name: &str) -> Result<(), KeysError> {
+    NoteKey::new(
+        name,
+        SigningKey::from_bytes(&[1; 32]).verifying_key().as_bytes(),
+    )
+    .map(drop)
+    .map_err(|error| bad_name(name, &error))
+}
+
+/// Writes a secret, sealed for its file's name.
+pub(crate) fn write_sealed(
+    vault: &Vault,
+    folder: &Path,
+    file: &str,
+    secret: &[u8],
+) -> Result<(), KeysError> {
+    Ok(files::write_new(
+        &folder.join(file),
+        &vault.seal(file, secret)?,
+        PRIVATE,
+    )?)
+}
+
+/// Writes certificate and public description; the latter last, so that its presence says that all keys are there.
+pub(crate) fn publish(
+    folder: &Path,
+    certificate: &rcgen::Certificate,
+    public: &PublicKeys,
+) -> Result<(), KeysError> {
     files::write_new(
         &folder.join(TLS_CERTIFICATE),
         certificate.pem().as_bytes(),
         PUBLIC,
     )?;
-    // Last, so that its presence says that all keys are there.
-    let text = serde_json::to_string_pretty(&public).map_err(|error| bad_name(&error))? + "\n";
+    let text = serde_json::to_string_pretty(public)
+        .map_err(|error| bad_name(&public.name, &error))?
+        + "\n";
     files::write_new(&folder.join(PUBLIC_FILE), text.as_bytes(), PUBLIC)?;
-    Ok(public)
+    Ok(())
 }
 
 /// As [`create`], sealed by the passphrase in a file (its first line), or one that is asked for at the terminal.
@@ -178,12 +250,22 @@ pub fn create_sealed(
     name: &str,
     passphrase_file: Option<&Path>,
 ) -> Result<PublicKeys, KeysError> {
+    create_sealed_at(folder, name, passphrase_file, None)
+}
+
+/// The same at this cost of guessing; unless it is said, one that fits where the passphrase comes from.
+pub(crate) fn create_sealed_at(
+    folder: &Path,
+    name: &str,
+    passphrase_file: Option<&Path>,
+    work_factor: Option<u8>,
+) -> Result<PublicKeys, KeysError> {
     let passphrase = seal::find_passphrase(passphrase_file, true)?;
-    let work_factor = if passphrase_file.is_some() {
+    let work_factor = work_factor.unwrap_or(if passphrase_file.is_some() {
         seal::FILE_WORK_FACTOR
     } else {
         seal::WORK_FACTOR
-    };
+    });
     create(
         folder,
         name,
@@ -208,23 +290,14 @@ pub fn read_public(folder: &Path) -> Result<PublicKeys, KeysError> {
 pub fn load(folder: &Path, seal: &dyn KeySeal) -> Result<Keys, KeysError> {
     let public = read_public(folder)?;
     let vault = Vault::open(folder, seal)?;
-    let signing_key = |file: &'static str| -> Result<SigningKey, KeysError> {
-        let secret = vault.open_sealed(file, &files::read(&folder.join(file))?)?;
-        let secret: &[u8; 32] = secret
-            .as_slice()
-            .try_into()
-            .map_err(|_| damaged(file, &"an Ed25519 seed has 32 bytes"))?;
-        Ok(SigningKey::from_bytes(secret))
-    };
-    let node = NodeKeys::in_memory(signing_key(COSIGNATURE)?, signing_key(APPROVAL)?);
+    let node = NodeKeys::in_memory(
+        sealed_key(&vault, folder, COSIGNATURE)?,
+        sealed_key(&vault, folder, APPROVAL)?,
+    );
     let tls_key = vault.open_sealed(TLS_KEY, &files::read(&folder.join(TLS_KEY))?)?;
     let tls_key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(tls_key.to_vec()));
-    let path = folder.join(TLS_CERTIFICATE);
-    let pem = fs::read(&path).map_err(|error| FileError::new("read", &path, &error))?;
-    let certificate =
-        CertificateDer::from_pem_slice(&pem).map_err(|error| damaged(TLS_CERTIFICATE, &error))?;
     let certified = CertifiedKey::from_der(
-        vec![certificate],
+        vec![certificate(folder)?],
         tls_key,
         &rustls::crypto::aws_lc_rs::default_provider(),
     )
@@ -237,7 +310,27 @@ pub fn load(folder: &Path, seal: &dyn KeySeal) -> Result<Keys, KeysError> {
     })
 }
 
-fn damaged(file: &'static str, reason: &dyn std::fmt::Display) -> KeysError {
+/// Opens an Ed25519 key that lies sealed.
+pub(crate) fn sealed_key(
+    vault: &Vault,
+    folder: &Path,
+    file: &'static str,
+) -> Result<SigningKey, KeysError> {
+    let secret = vault.open_sealed(file, &files::read(&folder.join(file))?)?;
+    let secret: &[u8; 32] = secret
+        .as_slice()
+        .try_into()
+        .map_err(|_| damaged(file, &"an Ed25519 seed has 32 bytes"))?;
+    Ok(SigningKey::from_bytes(secret))
+}
+
+/// Reads the TLS certificate.
+pub(crate) fn certificate(folder: &Path) -> Result<CertificateDer<'static>, KeysError> {
+    let pem = files::read(&folder.join(TLS_CERTIFICATE))?;
+    CertificateDer::from_pem_slice(&pem).map_err(|error| damaged(TLS_CERTIFICATE, &error))
+}
+
+pub(crate) fn damaged(file: &'static str, reason: &dyn std::fmt::Display) -> KeysError {
     KeysError::Damaged {
         file,
         reason: reason.to_string(),
@@ -246,8 +339,9 @@ fn damaged(file: &'static str, reason: &dyn std::fmt::Display) -> KeysError {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn keys_come_back_and_are_never_overwritten_or_readable_by_others() {

@@ -6,18 +6,23 @@ use anyhow::{Context as _, Result};
 use bauta_signer::{
     SignerConfig,
     admission::{self, AdmitArguments, EnrolArguments},
-    keys, process, seal,
+    commands::{CheckToken, NewKeys, ShareToken},
+    config::Mode,
+    exit_status, keys, process, seal, token,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+const AFTER_HELP: &str = "\
+Exit status: 0 done, or stopped when asked · 1 refused or failed · 2 command line not understood · 3 the token's module is
+missing · 4 the token checked is not good enough · 75 the token is away: try again later · 77 the token refused its PIN, or
+might lock if it were tried: no supervisor may start this again by itself (systemd: RestartPreventExitStatus=77).";
+
 /// A signer of a Bauta CA: cosigns the log, and holds a share of the CA's key.
-///
-/// Exit status: 0 after a requested stop, 1 for an error, 2 for wrong arguments.
 #[derive(Parser)]
-#[command(name = "bauta-signer", version, max_term_width = 100)]
+#[command(name = "bauta-signer", version, after_help = AFTER_HELP, max_term_width = 110)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -44,6 +49,12 @@ enum Command {
     Enrol(EnrolArguments),
     /// Check the signed authority file for this node, and write its configuration once you agree.
     Admit(AdmitArguments),
+    /// PKCS#11 tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Runs a vendor's module, for the signer that started it.
+    #[command(name = token::SUBCOMMAND, hide = true)]
+    TokenModule,
 }
 
 #[derive(Subcommand)]
@@ -54,34 +65,45 @@ enum KeysCommand {
         #[arg(long)]
         keys: PathBuf,
     },
-    /// Make cosignature, TLS and approval key, sealed by a passphrase; print the public description for `authority`.
+    /// Make cosignature, TLS and approval key, in a token or sealed by a passphrase; print the public description for `authority`.
     New {
-        /// Folder to make them in; keys that are there are never overwritten.
-        #[arg(long)]
-        out: PathBuf,
-        /// The signer's name: one per CA, as a key name (no spaces, no plus sign).
-        #[arg(long)]
-        name: String,
-        /// File whose first line is the passphrase; without it, the terminal is asked.
-        #[arg(long)]
-        passphrase_file: Option<PathBuf>,
+        #[command(flatten)]
+        new: NewKeys,
         /// log2 of scrypt's cost; lower it only for a passphrase that a machine chose.
         #[arg(long, default_value_t = seal::WORK_FACTOR, value_parser = clap::value_parser!(u8).range(1..=20))]
         work_factor: u8,
     },
 }
 
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Say which tokens are there and, with a PIN, try what a signer needs of one; nothing is left in it.
+    Check {
+        #[command(flatten)]
+        check: CheckToken,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hold one token for several signers on this machine.
+    Share(ShareToken),
+}
+
 fn main() -> ExitCode {
-    match perform(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+    let command = Arguments::parse().command;
+    if matches!(command, Command::TokenModule) {
+        return token::serve();
+    }
+    match perform(command) {
+        Ok(code) => code,
         Err(problem) => {
             eprintln!("bauta-signer: {problem:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit_status(&problem))
         }
     }
 }
 
-fn perform(command: Command) -> Result<()> {
+fn perform(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run {
             config,
@@ -92,18 +114,18 @@ fn perform(command: Command) -> Result<()> {
             if let Some(parent) = die_with_parent {
                 process::die_with_parent(Some(parent))?;
             }
-            process::harden();
-            run(SignerConfig::read(&config)?)
+            let config = SignerConfig::read(&config)?;
+            process::harden_for(config.mode)?;
+            run(config)?;
         }
         Command::Keys(KeysCommand::Show { keys }) => {
             let signer = keys::read_public(&keys)?.to_signer()?;
             println!("{}   {}", signer.fingerprint(), signer.name);
-            Ok(())
         }
         Command::Enrol(arguments) => {
-            process::harden();
+            start_logging(false);
+            process::harden_for(Mode::Development)?;
             println!("{}", admission::enrol(&arguments)?.text());
-            Ok(())
         }
         Command::Admit(arguments) => {
             let admission = admission::admit(&arguments, admission::ask)?;
@@ -111,22 +133,32 @@ fn perform(command: Command) -> Result<()> {
                 print!("{}", admission.text());
             }
             println!("the configuration is in {}", arguments.folder.display());
-            Ok(())
         }
-        Command::Keys(KeysCommand::New {
-            out,
-            name,
-            passphrase_file,
-            work_factor,
-        }) => {
-            process::harden();
-            let passphrase = seal::find_passphrase(passphrase_file.as_deref(), true)?;
-            let seal = seal::PassphraseSeal::new(passphrase.as_str(), work_factor);
-            let public = keys::create(&out, &name, &seal, &mut rand::rngs::OsRng)?;
+        Command::Keys(KeysCommand::New { new, work_factor }) => {
+            start_logging(false);
+            process::harden_for(Mode::Development)?;
+            let public = new.run(Some(work_factor))?;
             println!("{}", serde_json::to_string_pretty(&public)?);
-            Ok(())
         }
+        Command::Token(TokenCommand::Check { check, json }) => {
+            let report = check.run()?;
+            if json {
+                println!("{}", serde_json::to_string_pretty(&report)?);
+            } else {
+                println!("{}", report.text());
+            }
+            if report.usable == Some(false) {
+                return Ok(ExitCode::from(4));
+            }
+        }
+        Command::Token(TokenCommand::Share(share)) => {
+            start_logging(false);
+            process::harden_for(Mode::Development)?;
+            runtime()?.block_on(async { anyhow::Ok(share.run(&until_asked()?).await?) })?;
+        }
+        Command::TokenModule => return Ok(token::serve()),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn start_logging(json: bool) {
@@ -142,26 +174,32 @@ fn start_logging(json: bool) {
     }
 }
 
-fn run(config: SignerConfig) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("the runtime did not start")?;
-    runtime.block_on(async {
-        let shutdown = CancellationToken::new();
-        let (mut interrupt, mut terminate) = (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        );
-        let stop = shutdown.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            stop.cancel();
-        });
-        Ok(bauta_signer::run(config, shutdown).await?)
-    })
+        .context("the runtime did not start")
+}
+
+/// Cancelled at the first SIGINT or SIGTERM.
+fn until_asked() -> Result<CancellationToken> {
+    let shutdown = CancellationToken::new();
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(shutdown)
+}
+
+fn run(config: SignerConfig) -> Result<()> {
+    runtime()?.block_on(async { Ok(bauta_signer::run(config, until_asked()?).await?) })
 }

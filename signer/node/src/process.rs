@@ -8,36 +8,68 @@ use rustix::{
         set_parent_process_death_signal, setrlimit,
     },
 };
+use thiserror::Error;
 use tracing::warn;
 
-/// Locks the memory, forbids dumps. What the system does not grant is a warning, and the signer goes on: a demonstration
-/// runs where `RLIMIT_MEMLOCK` is small.
-pub fn harden() {
+use crate::config::Mode;
+
+/// What the operating system did not grant.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("key shares in this process are not protected as they should be: {}", .0.join("; "))]
+pub struct NotHardened(Vec<String>);
+
+/// Locks the memory and forbids dumps: an error in production mode, where a share could reach swap or a core file; a warning
+/// else, since a demonstration runs where `RLIMIT_MEMLOCK` is small.
+///
+/// # Errors
+/// [`NotHardened`], in production mode alone.
+pub fn harden_for(mode: Mode) -> Result<(), NotHardened> {
+    match (mode, harden()) {
+        (Mode::Production, Err(problem)) => Err(problem),
+        (Mode::Development, Err(problem)) => {
+            warn!("{problem}");
+            Ok(())
+        }
+        (_, Ok(())) => Ok(()),
+    }
+}
+
+/// Locks the memory, forbids dumps.
+///
+/// # Errors
+/// [`NotHardened`]: all that the system did not grant. The rest is done nevertheless.
+pub fn harden() -> Result<(), NotHardened> {
+    let mut missing = Vec::new();
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
     if let Err(error) = setrlimit(Resource::Core, none) {
-        warn!(%error, "core dumps could not be switched off");
+        missing.push(format!("core dumps could not be switched off ({error})"));
     }
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        warn!(%error, "the process stays dumpable");
+        missing.push(format!("the process stays dumpable ({error})"));
     }
     let limit = getrlimit(Resource::Memlock);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    if limit.current != limit.maximum && setrlimit(Resource::Memlock, raised).is_err() {
-        warn!("the limit on locked memory could not be raised to its maximum");
+    if limit.current != limit.maximum {
+        // If this fails, so does what follows.
+        let _ = setrlimit(Resource::Memlock, raised);
     }
     // ONFAULT: pages that are never touched (thread stacks, arenas) are not pulled in.
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
     if let Err(error) = mlockall(flags) {
-        warn!(
-            %error,
-            "memory is not locked, so key shares could reach swap: grant CAP_IPC_LOCK or raise `ulimit -l` (LimitMEMLOCK=infinity)"
-        );
+        missing.push(format!(
+            "memory is not locked and could reach swap ({error}): grant CAP_IPC_LOCK or raise `ulimit -l` (LimitMEMLOCK=infinity)"
+        ));
+    }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(NotHardened(missing))
     }
 }
 

@@ -24,9 +24,10 @@ use tracing::{debug, error, info, warn};
 use crate::{
     config::{Checked, ConfigError, Mode, SignerConfig},
     keys::{self, Keys, KeysError},
-    seal::{self, KeySeal, PassphraseSeal, SealKind},
+    seal::{self, PassphraseSeal, SealKind},
     store::{DiskStore, Publisher, StoreError},
     tls,
+    token::{self, Opening, Token, TokenConfig},
     transport::{self, Backoff, HEARTBEAT, Session, TransportError},
 };
 
@@ -71,32 +72,93 @@ pub enum RunError {
     Ended,
 }
 
-/// Runs a signer until `shutdown`: keys sealed by a passphrase (from the configured file, else from the terminal), rules as the
-/// ledger has them.
-///
-/// # Errors
-/// As of [`run_with`].
-pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<(), RunError> {
-    let passphrase =
-        seal::find_passphrase(config.passphrase_file.as_deref(), false).map_err(KeysError::from)?;
-    let seal = PassphraseSeal::new(passphrase.as_str(), seal::WORK_FACTOR);
-    let rules = |pinned| LedgerRulebook::new(pinned).for_development();
-    run_with(config, &seal, rules, shutdown).await
+impl RunError {
+    /// The exit status that fits: the token's own ([`token::TokenError::exit_status`]), else 1.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Keys(error) => error.exit_status(),
+            _ => 1,
+        }
+    }
 }
 
-/// Runs a signer until `shutdown`, under the rules that `rulebook` makes of the pinned authority digest.
+/// Runs a signer until `shutdown`: keys in a token, or sealed by a passphrase (from the configured file, else from the
+/// terminal); rules as the ledger has them.
+///
+/// # Errors
+/// As of [`run_with`]. A PIN that the token refused ends it, and must not be tried again by whoever started it
+/// ([`RunError::exit_status`]).
+pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<(), RunError> {
+    let checked = config.check()?;
+    let production = checked.mode == Mode::Production;
+    let (keys, token) = match config.token.clone() {
+        Some(token) => {
+            let opened = tokio::task::spawn_blocking(move || unlock(&checked, &token));
+            let (keys, token) = opened.await.map_err(|_| RunError::Ended)??;
+            (keys, Some(token))
+        }
+        None if production => return Err(RunError::SealTooWeak),
+        None => (unseal(&config)?, None),
+    };
+    // A node whose own mode is development has perhaps no locked memory, whatever seals its keys.
+    let rules = |pinned| {
+        let rules = LedgerRulebook::new(pinned);
+        if production {
+            rules
+        } else {
+            rules.for_development()
+        }
+    };
+    let Some(token) = token else {
+        return run_with(config, keys, rules, shutdown).await;
+    };
+    let stop = shutdown.child_token();
+    let refusal = token.refusal();
+    let mut running = std::pin::pin!(run_with(config, keys, rules, stop.clone()));
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        () = refusal.cancelled() => {
+            stop.cancel();
+            running.await
+        }
+    };
+    match token.refused() {
+        Some(refused) => Err(KeysError::Token(refused).into()),
+        None => ended,
+    }
+}
+
+/// Opens the token and the keys in it.
+fn unlock(config: &Checked, token: &TokenConfig) -> Result<(Keys, Arc<Token>), KeysError> {
+    let opening = Opening {
+        serial: token::serial(&config.keys)?,
+        strict: config.mode == Mode::Production,
+        ..Opening::default()
+    };
+    let token = Token::open(token, opening)?;
+    Ok((token::load(&config.keys, &token)?, token))
+}
+
+/// Opens the keys that a passphrase seals.
+fn unseal(config: &SignerConfig) -> Result<Keys, KeysError> {
+    let passphrase = seal::find_passphrase(config.passphrase_file.as_deref(), false)?;
+    let seal = PassphraseSeal::new(passphrase.as_str(), seal::WORK_FACTOR);
+    keys::load(&config.keys_folder(), &seal)
+}
+
+/// Runs a signer until `shutdown`, with its keys, under the rules that `rulebook` makes of the pinned authority digest.
 ///
 /// # Errors
 /// [`RunError`]: what is wrong before it starts, or a store that failed. A coordinator that is away is no error; it is dialled
 /// again for as long as it takes.
 pub async fn run_with<B: Rulebook + Send + 'static>(
     config: SignerConfig,
-    seal: &dyn KeySeal,
+    keys: Keys,
     rulebook: impl FnOnce([u8; 32]) -> B,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
     let config = config.check()?;
-    if config.mode == Mode::Production && seal.kind() != SealKind::Token {
+    if config.mode == Mode::Production && keys.vault.kind() != SealKind::Token {
         return Err(RunError::SealTooWeak);
     }
     let Keys {
@@ -104,7 +166,7 @@ pub async fn run_with<B: Rulebook + Send + 'static>(
         identity,
         vault,
         public,
-    } = keys::load(&config.keys, seal)?;
+    } = keys;
     let tls = Arc::new(tls::client_config(config.pin, identity)?);
     let node_config = NodeConfig {
         name: public.name.clone(),
@@ -348,6 +410,8 @@ fn tell(event: &NodeEvent) {
             starts = counter,
             "another signer started so often since this one saw it that this one cannot welcome it"
         ),
+        NodeEvent::Attended { until } => info!(until, "its holder is there: the shares are open"),
+        NodeEvent::Left => info!("its holder has left: no share is in memory"),
         NodeEvent::Refused(refused) => {
             warn!(subject = ?refused.subject, code = ?refused.code, reason = refused.reason, "refused");
         }

@@ -1,6 +1,6 @@
 //! What is secret at rest: KEK → DEK → secret (DESIGN section 5). A [`KeySeal`] holds the key-encryption key and wraps one
-//! data key; the [`Vault`] seals everything else under that. A PKCS#11 token becomes another [`KeySeal`] and changes
-//! nothing here; the embedded one is a passphrase, which production mode refuses.
+//! data key; the [`Vault`] seals everything else under that. A PKCS#11 token is one ([`crate::token`]); the embedded one is a
+//! passphrase, which production mode refuses.
 
 use std::{fmt, fs, path::Path};
 
@@ -9,12 +9,15 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::files::{self, FileError};
+use crate::{
+    files::{self, FileError},
+    token::TokenError,
+};
 
 /// The data key: 32 bytes that never lie on disk unwrapped.
 pub type DataKey = Zeroizing<[u8; 32]>;
 
-/// Name of the wrapped data key in a signer's key folder.
+/// Name of the data key in a signer's key folder, where a passphrase wraps it.
 pub const DATA_KEY_FILE: &str = "dek.age";
 
 /// scrypt's cost for a passphrase that a person chose: 2^17 iterations, about half a second.
@@ -43,6 +46,9 @@ pub enum SealError {
     /// The disk.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 /// What holds the key-encryption key.
@@ -54,10 +60,12 @@ pub enum SealKind {
     Token,
 }
 
-/// The holder of the key-encryption key: the seam for PKCS#11.
+/// The holder of the key-encryption key.
 pub trait KeySeal: Send + Sync {
     /// What it is.
     fn kind(&self) -> SealKind;
+    /// Name of the wrapped data key's file in a signer's key folder.
+    fn file(&self) -> &'static str;
     /// Wraps a data key for the disk.
     ///
     /// # Errors
@@ -89,6 +97,10 @@ impl PassphraseSeal {
 impl KeySeal for PassphraseSeal {
     fn kind(&self) -> SealKind {
         SealKind::Passphrase
+    }
+
+    fn file(&self) -> &'static str {
+        DATA_KEY_FILE
     }
 
     fn wrap(&self, key: &DataKey) -> Result<Vec<u8>, SealError> {
@@ -132,11 +144,7 @@ impl Vault {
         let mut key = DataKey::default();
         aws_lc_rs::rand::fill(key.as_mut_slice())
             .map_err(|_| SealError::Seal("no randomness".to_owned()))?;
-        files::write_new(
-            &folder.join(DATA_KEY_FILE),
-            &seal.wrap(&key)?,
-            files::PRIVATE,
-        )?;
+        files::write_new(&folder.join(seal.file()), &seal.wrap(&key)?, files::PRIVATE)?;
         Self::new(&key, seal.kind())
     }
 
@@ -145,7 +153,7 @@ impl Vault {
     /// # Errors
     /// [`SealError`] if the file is missing or the seal does not open it.
     pub fn open(folder: &Path, seal: &dyn KeySeal) -> Result<Self, SealError> {
-        let wrapped = files::read(&folder.join(DATA_KEY_FILE))?;
+        let wrapped = files::read(&folder.join(seal.file()))?;
         Self::new(&seal.unwrap(&wrapped)?, seal.kind())
     }
 

@@ -279,6 +279,7 @@ fn a_retired_key_s_share_is_erased_once_that_is_settled() {
     assert!(world.nodes[0].store.shares.contains_key(&next));
     world.restart(0);
     assert_eq!(verdict(&mut world, asked), Some(Code::NoKey));
+}
 
 /// The slot of node 0 in a request.
 fn own_slot(request: &SignRequest) -> bauta_signer_protocol::messages::Slot {

@@ -1,0 +1,240 @@
+//! Keys are made, found again and used; by whatever the token can do; and nothing is overwritten or left behind.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+
+use bauta_log::key::CosignatureVerifier;
+use bauta_signer::{
+    keys::{KeysError, PublicKeys},
+    seal::{SealError, SealKind},
+    token::{self, Failure, Place, Plan, SealBy, TlsKind, Token},
+};
+use bauta_signer_protocol::keys::verify_ed25519;
+use bauta_statement::note::NoteKey;
+use rustls::SignatureScheme;
+
+use crate::softhsm::SoftHsm;
+
+fn plan(token: &SoftHsm, name: &str) -> Plan {
+    let text = fs::read(token.keys(name).join(token::PLAN_FILE)).unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    json.as_object_mut().unwrap().remove("serial").unwrap();
+    serde_json::from_value(json).unwrap()
+}
+
+#[track_caller]
+fn failure<T>(result: Result<T, KeysError>) -> Failure {
+    match result.err().expect("refused") {
+        KeysError::Token(error) | KeysError::Seal(SealError::Token(error)) => error.failure(),
+        other => panic!("{other}"),
+    }
+}
+
+/// Loads the keys, and uses each.
+#[track_caller]
+pub(crate) fn use_all(softhsm: &SoftHsm, token: &Arc<Token>, name: &str, public: &PublicKeys) {
+    use_all_in(&softhsm.keys(name), token, public);
+}
+
+#[track_caller]
+pub(crate) fn use_all_in(folder: &Path, token: &Arc<Token>, public: &PublicKeys) {
+    let keys = token::load(folder, token).unwrap();
+    assert_eq!(&keys.public, public);
+    assert_eq!(keys.vault.kind(), SealKind::Token);
+    let sealed = keys.vault.seal("share", b"secret").unwrap();
+    assert_eq!(
+        keys.vault.open_sealed("share", &sealed).unwrap().as_slice(),
+        b"secret"
+    );
+    let cosignature: CosignatureVerifier = public.cosignature.parse().unwrap();
+    let approval = NoteKey::parse(&public.approval).unwrap();
+    for (key, expected) in [
+        (&keys.node.cosignature, *cosignature.public_key()),
+        (&keys.node.approval, approval.public()),
+    ] {
+        assert_eq!(key.public_key(), expected);
+        let signature = key.sign(b"message").unwrap();
+        assert!(verify_ed25519(&expected, b"message", &signature));
+    }
+    let certified = keys.identity.resolve(
+        &[],
+        &[
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ED25519,
+        ],
+    );
+    let certified = certified.expect("an identity");
+    let pin = bauta_signer::tls::pin(&certified.cert[0]).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&pin), public.tls);
+    let signer = certified
+        .key
+        .choose_scheme(&[
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ED25519,
+        ])
+        .expect("a scheme");
+    assert!(
+        certified
+            .key
+            .choose_scheme(&[SignatureScheme::RSA_PSS_SHA256])
+            .is_none()
+    );
+    assert!(!signer.sign(b"handshake").unwrap().is_empty());
+}
+
+#[test]
+fn what_a_token_lacks_is_made_up_for() {
+    let all = Plan {
+        seal: SealBy::AesGcm,
+        cosignature: Place::Token,
+        approval: Place::Token,
+        tls: TlsKind::P256,
+    };
+    for (mechanisms, expected) in [
+        (&[] as &[&str], all),
+        (
+            &["CKM_AES_GCM"],
+            Plan {
+                seal: SealBy::Ecdh,
+                ..all
+            },
+        ),
+        (
+            &["CKM_EDDSA"],
+            Plan {
+                cosignature: Place::Sealed,
+                approval: Place::Sealed,
+                ..all
+            },
+        ),
+        (
+            &["CKM_ECDSA"],
+            Plan {
+                tls: TlsKind::Ed25519,
+                ..all
+            },
+        ),
+    ] {
+        let softhsm = SoftHsm::without(mechanisms);
+        let public = token::create(&softhsm.keys("one"), "one", &softhsm.open().unwrap()).unwrap();
+        assert_eq!(plan(&softhsm, "one"), expected, "{mechanisms:?}");
+        for (file, place) in [
+            ("cosignature.key", expected.cosignature),
+            ("approval.key", expected.approval),
+        ] {
+            assert_eq!(
+                softhsm.keys("one").join(file).exists(),
+                place == Place::Sealed
+            );
+        }
+        let mode = fs::metadata(softhsm.keys("one").join("dek.token"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        use_all(&softhsm, &softhsm.open().unwrap(), "one", &public);
+        let probe = softhsm.open().unwrap().probe().unwrap();
+        let tokens = token::list(&softhsm.config(), &crate::softhsm::opening()).unwrap();
+        let report = token::Report::new(tokens, Some(probe));
+        assert_eq!(report.plan, Some(expected), "what `token check` promised");
+    }
+}
+
+#[test]
+fn one_token_holds_the_keys_of_several_signers_and_none_is_overwritten() {
+    let softhsm = SoftHsm::new();
+    let token = softhsm.open().unwrap();
+    let one = token::create(&softhsm.keys("one"), "one", &token).unwrap();
+    let two = token::create(&softhsm.keys("two"), "two", &token).unwrap();
+    assert_ne!(one.cosignature, two.cosignature);
+    // The files may be elsewhere, the labels are the same.
+    let elsewhere = softhsm.path().join("elsewhere");
+    assert_eq!(
+        failure(token::create(&elsewhere, "one", &token)),
+        Failure::KeyExists
+    );
+    assert!(!elsewhere.join("signer.json").exists());
+    // The name is another, the files are there.
+    assert!(matches!(
+        token::create(&softhsm.keys("one"), "three", &token),
+        Err(KeysError::Exists(_))
+    ));
+    drop(token);
+    let token = softhsm.open().unwrap();
+    use_all(&softhsm, &token, "one", &one);
+    use_all(&softhsm, &token, "two", &two);
+}
+
+#[test]
+fn keys_are_made_all_or_not_at_all() {
+    // Everything works but signing for TLS, which comes last.
+    let softhsm = SoftHsm::without(&["CKM_ECDSA", "CKM_EDDSA"]);
+    let token = softhsm.open().unwrap();
+    assert_eq!(
+        failure(token::create(&softhsm.keys("one"), "one", &token)),
+        Failure::Unsupported
+    );
+    let left: Vec<_> = fs::read_dir(softhsm.keys("one")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    drop(token);
+    // No key is left in the token either, or this would be refused.
+    softhsm.take_away(&[]);
+    let public = token::create(&softhsm.keys("one"), "one", &softhsm.open().unwrap()).unwrap();
+    use_all(&softhsm, &softhsm.open().unwrap(), "one", &public);
+
+    // A name that no note can bear is refused before anything is made.
+    let token = softhsm.open().unwrap();
+    assert!(matches!(
+        token::create(&softhsm.keys("bad"), "a b+c", &token),
+        Err(KeysError::Name { .. })
+    ));
+    assert!(!softhsm.keys("bad").exists());
+}
+
+#[test]
+fn a_changed_or_borrowed_file_does_not_open() {
+    for mechanisms in [&[] as &[&str], &["CKM_AES_GCM"]] {
+        let softhsm = SoftHsm::without(mechanisms);
+        let token = softhsm.open().unwrap();
+        token::create(&softhsm.keys("one"), "one", &token).unwrap();
+        token::create(&softhsm.keys("two"), "two", &token).unwrap();
+        let (one, two) = (softhsm.keys("one"), softhsm.keys("two"));
+        let path = one.join("dek.token");
+        let good = fs::read(&path).unwrap();
+        let refused = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            failure(token::load(&one, &token));
+        };
+        for at in [0, good.len() / 2, good.len() - 1] {
+            let mut changed = good.clone();
+            changed[at] ^= 1;
+            refused(&changed);
+        }
+        refused(&good[..good.len() - 1]);
+        refused(b"");
+        // Sealed in the same token, for another signer.
+        refused(&fs::read(two.join("dek.token")).unwrap());
+        fs::write(&path, &good).unwrap();
+        token::load(&one, &token).unwrap();
+
+        // Another's public description: the token's keys are not those.
+        let mut other: PublicKeys =
+            serde_json::from_slice(&fs::read(two.join("signer.json")).unwrap()).unwrap();
+        let own: PublicKeys =
+            serde_json::from_slice(&fs::read(one.join("signer.json")).unwrap()).unwrap();
+        other.name.clone_from(&own.name);
+        for field in 0..3 {
+            let mut mixed = own.clone();
+            match field {
+                0 => mixed.cosignature.clone_from(&other.cosignature),
+                1 => mixed.approval.clone_from(&other.approval),
+                _ => mixed.tls.clone_from(&other.tls),
+            }
+            fs::write(one.join("signer.json"), serde_json::to_vec(&mixed).unwrap()).unwrap();
+            assert_eq!(
+                failure(token::load(&one, &token)),
+                Failure::OtherToken,
+                "field {field}"
+            );
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! One failed PIN stops: no start after it tries another, until someone says so.
+
+use bauta_signer::token::{Failure, Token};
+
+use crate::softhsm::{PIN, SoftHsm, opening};
+
+#[test]
+fn after_a_failed_pin_none_is_tried_until_someone_says_so() {
+    let softhsm = SoftHsm::new();
+    softhsm.write_pin("00000000");
+    let error = softhsm.open().unwrap_err();
+    assert_eq!((error.failure(), error.exit_status()), (Failure::Pin, 77));
+    assert!(
+        error.to_string().contains("--despite-failed-pins"),
+        "{error}"
+    );
+    // The right one now: it would log in if it were tried.
+    softhsm.write_pin(PIN);
+    for _ in 0..2 {
+        let error = softhsm.open().unwrap_err();
+        assert_eq!(error.failure(), Failure::Pin);
+        assert!(error.to_string().contains("none is tried"), "{error}");
+    }
+    let said_so = || bauta_signer::token::Opening {
+        despite_failed_pins: true,
+        ..opening()
+    };
+    Token::open(&softhsm.config(), said_so()).unwrap();
+    // A login that worked clears it.
+    softhsm.open().unwrap();
+}
+
+#[test]
+fn a_token_without_its_pin_set_or_a_slot_without_a_token_is_named() {
+    let softhsm = SoftHsm::new();
+    let mut config = softhsm.config();
+    config.slot = Some("serial:0000".parse().unwrap());
+    let error = Token::open(&config, opening()).unwrap_err();
+    assert_eq!(
+        (error.failure(), error.exit_status()),
+        (Failure::Absent, 75)
+    );
+    assert!(
+        error.to_string().contains("bauta test"),
+        "names what is there: {error}"
+    );
+    config.slot = None;
+    assert_eq!(
+        Token::open(&config, opening()).unwrap_err().failure(),
+        Failure::Setup
+    );
+    config = softhsm.config();
+    config.module = Some("/nowhere/module.so".into());
+    let error = Token::open(&config, opening()).unwrap_err();
+    assert_eq!((error.failure(), error.exit_status()), (Failure::Module, 3));
+    // Something that is no module.
+    config.module = Some(softhsm.conf());
+    assert_eq!(
+        Token::open(&config, opening()).unwrap_err().failure(),
+        Failure::Module
+    );
+    // Two of one label.
+    softhsm.initialise(PIN);
+    let error = softhsm.open().unwrap_err();
+    assert_eq!(error.failure(), Failure::OtherToken);
+    assert!(error.to_string().contains("serial:NUMBER"), "{error}");
+}

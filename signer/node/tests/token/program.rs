@@ -1,0 +1,340 @@
+//! The program `bauta-signer`: its reports and exit statuses, where the PIN is not, and that nothing outlives it.
+
+use std::{
+    fs,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::softhsm::{LABEL, MODULE, PIN, SoftHsm};
+
+fn signer() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bauta-signer"));
+    command
+        .stdin(Stdio::null())
+        .env_remove("CREDENTIALS_DIRECTORY")
+        .env("RUST_LOG", "trace");
+    command
+}
+
+fn token_arguments(softhsm: &SoftHsm) -> Vec<String> {
+    vec![
+        "--slot".into(),
+        LABEL.into(),
+        "--pin-file".into(),
+        softhsm.pin_file().display().to_string(),
+        "--module-env".into(),
+        format!("SOFTHSM2_CONF={}", softhsm.conf().display()),
+    ]
+}
+
+#[track_caller]
+fn with(output: &Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}\n{said}");
+    assert!(
+        !text.contains(PIN) && !said.contains(PIN),
+        "the PIN was printed: {said}"
+    );
+    format!("{text}{said}")
+}
+
+#[test]
+fn token_check_says_what_a_token_can_do_and_what_to_do_about_it() {
+    let softhsm = SoftHsm::new();
+    let check = |softhsm: &SoftHsm| {
+        let mut command = signer();
+        command
+            .args(["token", "check", "--module", MODULE])
+            .args(token_arguments(softhsm));
+        command
+    };
+    let report = |softhsm: &SoftHsm, code| -> Value {
+        let output = check(softhsm).arg("--json").output().unwrap();
+        with(&output, code);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let good = report(&softhsm, 0);
+    assert_eq!(good["usable"], true, "{good}");
+    assert_eq!(good["plan"]["seal"], "aes-gcm");
+    assert_eq!(good["plan"]["cosignature"], "token");
+    assert_eq!(good["tokens"][0]["model"], "SoftHSM v2");
+    assert!(
+        good["tokens"][0]["mechanisms"]
+            .as_array()
+            .unwrap()
+            .contains(&"CKM_AES_GCM".into())
+    );
+    let text = with(&check(&softhsm).output().unwrap(), 0);
+    assert!(text.contains("a signer can use this token"), "{text}");
+
+    // It left nothing there.
+    assert!(
+        !String::from_utf8_lossy(
+            &fs::read_dir(softhsm.tokens())
+                .unwrap()
+                .flatten()
+                .flat_map(|token| fs::read_dir(token.path()).unwrap().flatten())
+                .filter(|file| file.path().extension().is_some_and(|it| it == "object"))
+                .filter(|file| file.file_name() != "token.object")
+                .flat_map(|file| file.file_name().as_encoded_bytes().to_vec())
+                .collect::<Vec<u8>>()
+        )
+        .contains("object")
+    );
+
+    // Without a PIN nothing is tried, and that is no failure.
+    let mut command = signer();
+    command
+        .args([
+            "token",
+            "check",
+            "--json",
+            "--module",
+            MODULE,
+            "--module-env",
+        ])
+        .arg(format!("SOFTHSM2_CONF={}", softhsm.conf().display()));
+    let output = command.output().unwrap();
+    with(&output, 0);
+    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(listed["usable"], Value::Null);
+    assert_eq!(listed["tokens"][0]["label"], LABEL);
+
+    // A PIN is for one token, which must be named.
+    let mut command = signer();
+    command
+        .args(["token", "check", "--module", MODULE, "--pin-file"])
+        .arg(softhsm.pin_file());
+    assert!(with(&command.output().unwrap(), 1).contains("--slot"));
+
+    // A token that is not good enough: 4, with the reason.
+    let poor = SoftHsm::without(&["CKM_ECDSA", "CKM_EDDSA"]);
+    let bad = report(&poor, 4);
+    assert_eq!(bad["usable"], false);
+    assert!(
+        bad["remedies"].to_string().contains("use another token"),
+        "{bad}"
+    );
+
+    // No module: 3. No token: 75. A wrong PIN: 77, and again.
+    let output = signer()
+        .args(["token", "check", "--module", "/nowhere.so"])
+        .output()
+        .unwrap();
+    with(&output, 3);
+    let put_back = softhsm.take_out();
+    with(&check(&softhsm).output().unwrap(), 75);
+    put_back();
+    softhsm.write_pin("0000000");
+    with(&check(&softhsm).output().unwrap(), 77);
+    softhsm.write_pin(PIN);
+    let said = with(&check(&softhsm).output().unwrap(), 77);
+    assert!(said.contains("none is tried"), "{said}");
+    with(
+        &check(&softhsm)
+            .arg("--despite-failed-pins")
+            .output()
+            .unwrap(),
+        0,
+    );
+    with(&check(&softhsm).output().unwrap(), 0);
+}
+
+#[test]
+fn keys_new_makes_keys_in_a_token_and_overwrites_none() {
+    let softhsm = SoftHsm::new();
+    let new = |folder: &str, name: &str| {
+        let mut command = signer();
+        command
+            .args(["keys", "new", "--token", MODULE, "--name", name, "--out"])
+            .arg(softhsm.keys(folder))
+            .args(token_arguments(&softhsm));
+        command.output().unwrap()
+    };
+    with(&new("one", "one"), 0);
+    assert!(with(&new("one", "one"), 1).contains("never overwritten"));
+    assert!(with(&new("again", "one"), 1).contains("never overwritten"));
+    with(&new("two", "two"), 0);
+    // A PIN on the command line is not understood.
+    let mut command = signer();
+    command.args([
+        "keys", "new", "--token", MODULE, "--name", "x", "--out", "/x", "--pin", PIN,
+    ]);
+    assert_eq!(command.output().unwrap().status.code(), Some(2));
+}
+
+/// `token share`, ended with the test.
+struct Shared(Child);
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Processes whose parent this is.
+fn children(parent: u32) -> Vec<u32> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|process: &u32| {
+            fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
+                let rest = stat.rsplit(") ").next().unwrap_or_default();
+                rest.split(' ').nth(1) == Some(&parent.to_string())
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn a_shared_token_serves_several_signers_keeps_its_pin_and_leaves_no_process() {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let softhsm = SoftHsm::new();
+    let folder = softhsm.path().join("socket");
+    fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
+    let socket = folder.join("token.sock");
+    let sharing = softhsm.path().join("sharing.json");
+    let text = serde_json::json!({ "token": softhsm.config(), "socket": "socket/token.sock" });
+    fs::write(&sharing, text.to_string()).unwrap();
+    let start = || {
+        let mut command = signer();
+        command.args(["token", "share", "--config"]).arg(&sharing);
+        command
+    };
+    let log = fs::File::create(softhsm.path().join("log")).unwrap();
+    let shared = Shared(start().stderr(log).spawn().unwrap());
+    until("the token is shared", || socket.exists());
+    let module = children(shared.0.id());
+    assert_eq!(module.len(), 1);
+    for process in [shared.0.id(), module[0]] {
+        for file in ["cmdline", "environ"] {
+            let bytes = fs::read(format!("/proc/{process}/{file}")).unwrap();
+            assert!(!String::from_utf8_lossy(&bytes).contains(PIN), "{file}");
+        }
+    }
+    // A second on the same socket is refused.
+    assert!(with(&start().output().unwrap(), 1).contains("already"));
+
+    let new = |name: &str| {
+        let mut command = signer();
+        command
+            .args(["keys", "new", "--name", name, "--shared"])
+            .arg(&socket)
+            .arg("--out")
+            .arg(softhsm.keys(name));
+        command.output().unwrap()
+    };
+    let config = bauta_signer::token::TokenConfig {
+        shared: Some(socket.clone()),
+        ..Default::default()
+    };
+    for name in ["one", "two", "three", "four", "five"] {
+        with(&new(name), 0);
+        let token = bauta_signer::token::Token::open(&config, Default::default()).unwrap();
+        let keys = bauta_signer::token::load(&softhsm.keys(name), &token).unwrap();
+        keys.node.cosignature.sign(b"message").unwrap();
+    }
+    // The module process dies under them: nobody notices.
+    let token = bauta_signer::token::Token::open(&config, Default::default()).unwrap();
+    let keys = bauta_signer::token::load(&softhsm.keys("one"), &token).unwrap();
+    let pid = Pid::from_raw(i32::try_from(module[0]).unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    keys.node.cosignature.sign(b"message").unwrap();
+    let module = children(shared.0.id());
+
+    // Killed, it takes its module process with it; a new start takes the socket over, and the signer goes on.
+    drop(shared);
+    until("the module process is gone", || {
+        !fs::exists(format!("/proc/{}", module[0])).unwrap()
+    });
+    assert!(keys.node.cosignature.sign(b"message").is_err());
+    let log = fs::read_to_string(softhsm.path().join("log")).unwrap();
+    assert!(log.contains("shared") && !log.contains(PIN));
+    let _shared = Shared(start().stderr(Stdio::null()).spawn().unwrap());
+    until("the signer signs again", || {
+        keys.node.cosignature.sign(b"message").is_ok()
+    });
+
+    // A folder that others may enter.
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let other = start().output().unwrap();
+    assert!(with(&other, 1).contains("mode 700"));
+}
+
+fn configuration(softhsm: &SoftHsm, mode: &str, token: bool) -> std::path::PathBuf {
+    let log = bauta_log::LogSigner::from_seed("example.org/log", &[7; 32]).unwrap();
+    let mut config = serde_json::json!({
+        "data": "data", "keys": softhsm.keys("one"), "coordinator": "127.0.0.1:1",
+        "coordinator_spki_sha256": "00".repeat(32), "authority_sha256": "00".repeat(32), "mode": mode,
+        "log": log.verifier().to_string(),
+    });
+    if token {
+        config["token"] = serde_json::to_value(softhsm.config()).unwrap();
+    } else {
+        config["passphrase_file"] = "passphrase".into();
+        fs::write(softhsm.path().join("passphrase"), "passphrase").unwrap();
+    }
+    let path = softhsm.path().join("config.json");
+    fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
+#[test]
+fn production_refuses_a_passphrase_unlocked_memory_and_a_module_of_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let softhsm = SoftHsm::new();
+    bauta_signer::token::create(&softhsm.keys("one"), "one", &softhsm.open().unwrap()).unwrap();
+    let run = |config: &std::path::Path| {
+        let mut command = signer();
+        command.args(["run", "--config"]).arg(config);
+        command
+    };
+    let config = configuration(&softhsm, "production", false);
+    assert!(with(&run(&config).output().unwrap(), 1).contains("production mode refuses"));
+
+    let config = configuration(&softhsm, "production", true);
+    // Without the right to lock memory it does not start in production, and does in development.
+    let locked_out = |config: &std::path::Path| {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(r#"ulimit -l 64; drop=""; [ "$(id -u)" = 0 ] && drop="setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock"; exec timeout 10 $drop "$0" run --config "$1""#)
+            .arg(env!("CARGO_BIN_EXE_bauta-signer"))
+            .arg(config)
+            .stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let said = with(&locked_out(&config), 1);
+    assert!(said.contains("LimitMEMLOCK"), "{said}");
+
+    // A module that others can write.
+    let module = softhsm.path().join("module.so");
+    fs::copy(MODULE, &module).unwrap();
+    fs::set_permissions(&module, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut loose: Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+    loose["token"]["module"] = module.display().to_string().into();
+    let path = softhsm.path().join("loose.json");
+    fs::write(&path, loose.to_string()).unwrap();
+    let said = with(&run(&path).output().unwrap(), 3);
+    assert!(said.contains("written by others"), "{said}");
+
+    // A wrong PIN ends it with the status that no supervisor restarts.
+    softhsm.write_pin("00000000");
+    with(&run(&config).output().unwrap(), 77);
+}
