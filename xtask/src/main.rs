@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 mod codegen;
+#[cfg(test)]
+mod deploy;
 mod full;
 mod fuzz;
 mod interop;
