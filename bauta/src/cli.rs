@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bauta_signer::{
     admission::{AdmitArguments, EnrolArguments},
+    approve::ApproveArguments,
     commands::{CheckToken, NewKeys, ShareToken},
     token::SlotName,
 };
@@ -302,6 +303,8 @@ pub(crate) enum SignerCommand {
     Enrol(EnrolArguments),
     /// Check the signed authority file for this node, and write its configuration once you agree.
     Admit(AdmitArguments),
+    /// At an attended signer: see what administrators ordered, agree to it, and open the shares for five minutes.
+    Approve(ApproveArguments),
     /// Make a node's keys: cosignature, TLS, approval; in a token, or sealed by a passphrase.
     Keys(NewKeys),
     /// PKCS#11 tokens.

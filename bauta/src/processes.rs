@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use bauta_issuer::{Desk, Target};
 use bauta_signer::{
-    admission,
+    admission, approve,
     config::{Mode, SignerConfig},
 };
 use bauta_statement::vector::Serial;
@@ -40,6 +40,10 @@ pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Resul
                 format!("the configuration is in {}", arguments.folder.display())
             };
             printer.result(&admission, text)
+        }
+        (Some(SignerCommand::Approve(arguments)), _) => {
+            let approved = approve::approve(&arguments, approve::ask_holder)?;
+            printer.result(&approved, approved.text())
         }
         (Some(SignerCommand::Keys(new)), _) => {
             new.place

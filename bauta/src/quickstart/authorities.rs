@@ -158,6 +158,7 @@ pub(super) fn configure(layout: &Layout, ports: &Ports) -> anyhow::Result<()> {
             mode: Mode::Development,
             passphrase_file: token.is_none().then(|| folder.join("passphrase")),
             token,
+            attended: false,
         };
         files::write(
             &folder.join("config.json"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Data, bauta, end, folder, run, tool};
 
 /// Every command there is.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "",
     "quickstart",
     "enrol",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 30] = [
     "signer keys",
     "signer enrol",
     "signer admit",
+    "signer approve",
     "signer token check",
     "signer token share",
     "export snarkjs",

@@ -175,6 +175,7 @@ impl World {
                     .is_none()
                     .then(|| path.join(format!("signer-{number}/passphrase"))),
                 token,
+                attended: false,
             })
             .collect();
         Self {

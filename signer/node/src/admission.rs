@@ -262,6 +262,9 @@ pub struct AdmitArguments {
     /// The first authority's SHA-256 (hex) as you were told, to be compared.
     #[arg(long, value_name = "HEX")]
     pub authority_sha256: Option<String>,
+    /// This node is attended: it signs only what you agree to by `bauta-signer approve`, as the signers of a root CA do.
+    #[arg(long)]
+    pub attended: bool,
     /// Do not ask before the configuration is written.
     #[arg(long)]
     pub yes: bool,
@@ -391,6 +394,7 @@ pub fn admit(
         mode: deployment.mode,
         passphrase_file,
         token,
+        attended: arguments.attended,
     };
     write_json(&folder.join(CONFIG), &config, PRIVATE)?;
     Ok(admission)
@@ -597,6 +601,7 @@ mod tests {
                 authority: path,
                 first_authority: None,
                 authority_sha256: None,
+                attended: false,
                 yes: true,
             };
             change(&mut arguments);

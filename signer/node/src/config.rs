@@ -33,6 +33,9 @@ pub struct SignerConfig {
     /// The token that holds the keys; without it, a passphrase seals them, which production mode refuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenConfig>,
+    /// A person attends: shares are opened by `bauta-signer approve`, for a session, and are in memory at no other time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attended: bool,
 }
 
 /// Whether the embedded seal is good enough.
@@ -86,6 +89,8 @@ pub struct Checked {
     pub authority: [u8; 32],
     /// Development or production.
     pub mode: Mode,
+    /// Whether shares are open only while the holder is there.
+    pub attended: bool,
 }
 
 impl SignerConfig {
@@ -134,6 +139,18 @@ impl SignerConfig {
                     .to_owned(),
             });
         }
+        if self.attended
+            && self
+                .token
+                .as_ref()
+                .is_some_and(|token| token.shared.is_some())
+        {
+            return Err(ConfigError::Value {
+                field: "attended",
+                reason: "whoever may use a shared token has no PIN of their own: give an attended signer its own token"
+                    .to_owned(),
+            });
+        }
         Ok(Checked {
             data: self.data.clone(),
             keys: self.keys_folder(),
@@ -142,6 +159,7 @@ impl SignerConfig {
             log,
             authority: digest("authority_sha256", &self.authority_sha256)?,
             mode: self.mode,
+            attended: self.attended,
         })
     }
 }

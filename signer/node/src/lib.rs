@@ -4,6 +4,7 @@
 //! ([`store`]); what is secret is sealed at rest ([`seal`]), under a token's key ([`token`]), and unsealed only in locked memory ([`process`]).
 
 pub mod admission;
+pub mod approve;
 pub mod commands;
 pub mod config;
 pub mod enrolment;
@@ -28,7 +29,8 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
             let token = || cause.downcast_ref().map(token::TokenError::exit_status);
             let keys = || cause.downcast_ref().map(keys::KeysError::exit_status);
             let run = || cause.downcast_ref().map(RunError::exit_status);
-            token().or_else(keys).or_else(run)
+            let approve = || cause.downcast_ref().map(approve::ApproveError::exit_status);
+            token().or_else(keys).or_else(run).or_else(approve)
         })
         .unwrap_or(1)
 }

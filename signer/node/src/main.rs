@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use bauta_signer::{
     SignerConfig,
     admission::{self, AdmitArguments, EnrolArguments},
+    approve::{self, ApproveArguments},
     commands::{CheckToken, NewKeys, ShareToken},
     config::Mode,
     exit_status, keys, process, seal, token,
@@ -49,6 +50,8 @@ enum Command {
     Enrol(EnrolArguments),
     /// Check the signed authority file for this node, and write its configuration once you agree.
     Admit(AdmitArguments),
+    /// At an attended signer: see what administrators ordered, agree to it, and open the shares for five minutes.
+    Approve(ApproveArguments),
     /// PKCS#11 tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -133,6 +136,13 @@ fn perform(command: Command) -> Result<ExitCode> {
                 print!("{}", admission.text());
             }
             println!("the configuration is in {}", arguments.folder.display());
+        }
+        Command::Approve(arguments) => {
+            process::harden_for(Mode::Development)?;
+            println!(
+                "{}",
+                approve::approve(&arguments, approve::ask_holder)?.text()
+            );
         }
         Command::Keys(KeysCommand::New { new, work_factor }) => {
             start_logging(false);

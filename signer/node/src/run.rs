@@ -10,10 +10,11 @@ use std::{
 
 use bauta_log::{CosignatureVerifier, SignedCheckpoint, tile::TileFile};
 use bauta_signer_protocol::{
+    attended::{Approval, SESSION},
     ledger_rulebook::LedgerRulebook,
     messages::{Cosigned, Message as _, ToCoordinator, ToNode},
     node::{DurableHead, Node, NodeConfig, NodeEvent, Output, Record, RestoreError},
-    rulebook::Rulebook,
+    rulebook::{Rulebook, Store as _},
 };
 use rand::rngs::OsRng;
 use thiserror::Error;
@@ -22,9 +23,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
+    approve::{self, Ordered, Reply, Request, Visit},
     config::{Checked, ConfigError, Mode, SignerConfig},
     keys::{self, Keys, KeysError},
-    seal::{self, PassphraseSeal, SealKind},
+    seal::{self, PassphraseSeal, SealError, SealKind, Vault},
     store::{DiskStore, Publisher, StoreError},
     tls,
     token::{self, Opening, Token, TokenConfig},
@@ -100,6 +102,7 @@ pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<()
         None if production => return Err(RunError::SealTooWeak),
         None => (unseal(&config)?, None),
     };
+    let reopen = reopen(&config);
     // A node whose own mode is development has perhaps no locked memory, whatever seals its keys.
     let rules = |pinned| {
         let rules = LedgerRulebook::new(pinned);
@@ -110,11 +113,11 @@ pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<()
         }
     };
     let Some(token) = token else {
-        return run_with(config, keys, rules, shutdown).await;
+        return run_with(config, keys, reopen, rules, shutdown).await;
     };
     let stop = shutdown.child_token();
     let refusal = token.refusal();
-    let mut running = std::pin::pin!(run_with(config, keys, rules, stop.clone()));
+    let mut running = std::pin::pin!(run_with(config, keys, reopen, rules, stop.clone()));
     let ended = tokio::select! {
         ended = &mut running => ended,
         () = refusal.cancelled() => {
@@ -146,6 +149,28 @@ fn unseal(config: &SignerConfig) -> Result<Keys, KeysError> {
     keys::load(&config.keys_folder(), &seal)
 }
 
+/// Opens the data key again by what a holder typed: a PIN or a passphrase, and whether it may be tried although one failed.
+pub type Reopen = Box<dyn Fn(&str, bool) -> Result<Vault, KeysError> + Send>;
+
+fn reopen(config: &SignerConfig) -> Reopen {
+    let (folder, token, mode) = (config.keys_folder(), config.token.clone(), config.mode);
+    Box::new(move |pin, despite_failed_pins| match &token {
+        Some(token) => {
+            let opening = Opening {
+                serial: token::serial(&folder)?,
+                strict: mode == Mode::Production,
+                despite_failed_pins,
+                ..Opening::default()
+            };
+            token::vault(&folder, &Token::open_with(token, opening, pin)?)
+        }
+        None => Ok(Vault::open(
+            &folder,
+            &PassphraseSeal::new(pin, seal::WORK_FACTOR),
+        )?),
+    })
+}
+
 /// Runs a signer until `shutdown`, with its keys, under the rules that `rulebook` makes of the pinned authority digest.
 ///
 /// # Errors
@@ -154,6 +179,7 @@ fn unseal(config: &SignerConfig) -> Result<Keys, KeysError> {
 pub async fn run_with<B: Rulebook + Send + 'static>(
     config: SignerConfig,
     keys: Keys,
+    reopen: Reopen,
     rulebook: impl FnOnce([u8; 32]) -> B,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
@@ -172,14 +198,20 @@ pub async fn run_with<B: Rulebook + Send + 'static>(
         name: public.name.clone(),
         log: config.log.clone(),
         cosignature: public.cosignature.parse().map_err(RunError::OwnKey)?,
-        attended: false,
+        attended: config.attended,
     };
     let rulebook = rulebook(config.authority);
     let data = config.data.clone();
     // Replaying a long log takes a while, and the store blocks: neither belongs on the runtime's threads.
     let shell = tokio::task::spawn_blocking(move || -> Result<Shell<B>, RunError> {
-        let store = DiskStore::open(&data, vault)?;
-        let (head, shares) = (store.head()?, store.shares()?);
+        let mut store = DiskStore::open(&data, vault)?;
+        let head = store.head()?;
+        let shares = if node_config.attended {
+            store.lock();
+            Vec::new()
+        } else {
+            store.shares()?
+        };
         let cosignature = node_config.cosignature.clone();
         let node = Node::restore(
             node_config,
@@ -197,6 +229,7 @@ pub async fn run_with<B: Rulebook + Send + 'static>(
             cosignature,
             publisher,
             copies,
+            reopen,
         })
     })
     .await
@@ -208,6 +241,14 @@ pub async fn run_with<B: Rulebook + Send + 'static>(
     );
 
     let (inbox, commands) = mpsc::channel(INBOX);
+    let _listening = config
+        .attended
+        .then(|| approve::listen(&config.data, inbox.downgrade(), Command::Visit))
+        .transpose()
+        .map_err(StoreError::File)?;
+    if config.attended {
+        tokio::spawn(tick(inbox.downgrade()));
+    }
     let mut worker = tokio::task::spawn_blocking(move || shell.work(commands));
     let dialling = dial_for_ever(&config, tls, inbox, &shutdown);
     let result = tokio::select! {
@@ -220,11 +261,26 @@ pub async fn run_with<B: Rulebook + Send + 'static>(
     result
 }
 
+/// So that a session ends in time though nobody asks for anything.
+async fn tick(inbox: mpsc::WeakSender<Command>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let Some(inbox) = inbox.upgrade() else { return };
+        if inbox.send(Command::Tick).await.is_err() {
+            return;
+        }
+    }
+}
+
 enum Command {
     /// A stream is up; answers go to this sender.
     Connected(mpsc::Sender<Vec<u8>>),
     /// A frame of it.
     Frame(Vec<u8>),
+    /// The holder's program asks.
+    Visit(Visit),
+    /// A second went by.
+    Tick,
     /// Say goodbye: the process stops in good order.
     Stop,
 }
@@ -236,6 +292,7 @@ struct Shell<B> {
     cosignature: CosignatureVerifier,
     publisher: JoinHandle<Result<(), StoreError>>,
     copies: std::sync::mpsc::Sender<Copy>,
+    reopen: Reopen,
 }
 
 /// What the public copy is to be brought up to.
@@ -299,6 +356,14 @@ impl<B: Rulebook> Shell<B> {
                         .handle(unix_now(), &mut OsRng, &self.store, message),
                     Err(problem) => self.node.malformed(&problem.to_string()),
                 },
+                Command::Visit(visit) => {
+                    let (output, reply) = self.visited(visit.request);
+                    self.carry_out(output, outbox.as_ref())?;
+                    // Whoever asked may be gone.
+                    let _ = visit.reply.send(reply);
+                    continue;
+                }
+                Command::Tick => self.node.end_session(unix_now()),
                 Command::Stop => {
                     let goodbye = self.node.goodbye();
                     self.carry_out(goodbye, outbox.as_ref())?;
@@ -310,6 +375,65 @@ impl<B: Rulebook> Shell<B> {
             self.carry_out(output, outbox.as_ref())?;
         }
         Ok(())
+    }
+
+    /// The holder's program asked for something.
+    fn visited(&mut self, request: Request) -> (Output, Reply) {
+        let now = unix_now();
+        let refused = |reason: String, pin| (Output::default(), Reply::Refused { reason, pin });
+        match request {
+            Request::Orders => match self.orders(now) {
+                Ok(orders) => (Output::default(), Reply::Orders(orders)),
+                Err(error) => refused(error.to_string(), false),
+            },
+            Request::Approve(agreement) => {
+                let opened = (self.reopen)(&agreement.pin.0, agreement.despite_failed_pins);
+                let shares = opened.map_err(|error| {
+                    let pin = error.exit_status() == token::PIN_EXIT_STATUS
+                        || matches!(error, KeysError::Seal(SealError::Passphrase));
+                    (error.to_string(), pin)
+                });
+                let shares = shares.and_then(|vault| {
+                    self.store.unlock(vault);
+                    self.store
+                        .shares()
+                        .map_err(|error| (error.to_string(), false))
+                });
+                match shares {
+                    Ok(shares) => {
+                        let approval = Approval {
+                            operations: agreement.operations.iter().copied().collect(),
+                            issuances: agreement.issuances.clone(),
+                        };
+                        let output = self.node.attend(now, &mut OsRng, shares, approval);
+                        (output, Reply::Approved(now.saturating_add(SESSION)))
+                    }
+                    Err((reason, pin)) => {
+                        if !self.node.holder_is_there() {
+                            self.store.lock();
+                        }
+                        refused(reason, pin)
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is ordered, concerns a share that is held here or a key that is to be made, and was not done.
+    fn orders(&self, now: u64) -> Result<Vec<Ordered>, StoreError> {
+        let held = self.store.share_keys()?;
+        let orders = self.node.rulebook().orders(now).into_iter();
+        Ok(orders
+            .filter(|order| {
+                let concerns = order.group_key.is_none_or(|key| held.contains(&key));
+                concerns && self.store.bound(order.index).is_none()
+            })
+            .map(|order| Ordered {
+                index: order.index,
+                file: order.file,
+                what: order.what,
+            })
+            .collect())
     }
 
     fn carry_out(
@@ -327,6 +451,9 @@ impl<B: Rulebook> Shell<B> {
             }
         }
         output.events.iter().for_each(tell);
+        if output.events.contains(&NodeEvent::Left) {
+            self.store.lock();
+        }
         self.publish(output);
         Ok(())
     }
@@ -556,6 +683,7 @@ mod tests {
             name: "signer-1".into(),
             log: log.verifier().clone(),
             cosignature: cosignature.clone(),
+            attended: false,
         };
         let keys = NodeKeys::in_memory(key, SigningKey::from_bytes(&[3; 32]));
         let rules = LedgerRulebook::new([0; 32]);

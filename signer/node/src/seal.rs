@@ -40,6 +40,9 @@ pub enum SealError {
         "the sealed {0} was changed or belongs to another signer: restore it from its backup, or re-enrol this signer"
     )]
     Damaged(String),
+    /// The holder is away.
+    #[error("the data key is locked away until this attended signer's holder comes")]
+    Locked,
     /// The seal itself failed.
     #[error("the seal failed: {0}")]
     Seal(String),
@@ -125,7 +128,8 @@ impl KeySeal for PassphraseSeal {
 /// Seals secrets under the data key: AES-256-GCM with a random nonce, the purpose as associated data, so that one sealed
 /// secret cannot be put in another's place.
 pub struct Vault {
-    key: RandomizedNonceKey,
+    /// `None` while it is locked.
+    key: Option<RandomizedNonceKey>,
     kind: SealKind,
 }
 
@@ -160,7 +164,19 @@ impl Vault {
     fn new(key: &DataKey, kind: SealKind) -> Result<Self, SealError> {
         let key = RandomizedNonceKey::new(&AES_256_GCM, key.as_slice())
             .map_err(|_| SealError::Seal("the data key was refused".to_owned()))?;
-        Ok(Self { key, kind })
+        Ok(Self {
+            key: Some(key),
+            kind,
+        })
+    }
+
+    /// Forgets the data key: nothing is sealed or opened until another vault takes this one's place.
+    pub fn lock(&mut self) {
+        self.key = None;
+    }
+
+    fn key(&self) -> Result<&RandomizedNonceKey, SealError> {
+        self.key.as_ref().ok_or(SealError::Locked)
     }
 
     /// What holds the key above this vault.
@@ -176,7 +192,7 @@ impl Vault {
         let mut text = Zeroizing::new(secret.to_vec());
         text.reserve_exact(AES_256_GCM.tag_len());
         let nonce = self
-            .key
+            .key()?
             .seal_in_place_append_tag(aad(purpose), &mut *text)
             .map_err(|_| SealError::Seal("AES-256-GCM refused".to_owned()))?;
         Ok([nonce.as_ref().as_slice(), text.as_slice()].concat())
@@ -196,7 +212,7 @@ impl Vault {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
         let mut text = Zeroizing::new(text.to_vec());
         let length = self
-            .key
+            .key()?
             .open_in_place(nonce, aad(purpose), &mut text)
             .map_err(|_| damaged())?
             .len();

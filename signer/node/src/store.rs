@@ -171,6 +171,33 @@ impl DiskStore {
             .transpose()
     }
 
+    /// Forgets the data key: shares are neither opened nor kept until [`Self::unlock`].
+    pub fn lock(&mut self) {
+        self.vault.lock();
+    }
+
+    /// Takes the vault that the holder opened.
+    pub fn unlock(&mut self, vault: Vault) {
+        self.vault = vault;
+    }
+
+    /// The group keys of which there are shares; nothing is opened.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn share_keys(&self) -> Result<Vec<GroupKey>, StoreError> {
+        let table = self.database.begin_read()?.open_table(SHARES)?;
+        table
+            .iter()?
+            .map(|row| {
+                let (key, _) = row?;
+                key.value()
+                    .try_into()
+                    .map_err(|_| StoreError::Damaged("the key of a share"))
+            })
+            .collect()
+    }
+
     /// All shares, opened.
     ///
     /// # Errors

@@ -120,9 +120,9 @@ impl<B: Rulebook> Node<B> {
         }
     }
 
-    /// Does this node sign only while its holder is there?
-    pub fn is_attended(&self) -> bool {
-        !matches!(self.attendance, Attendance::NotNeeded)
+    /// Are the shares of an attended node open?
+    pub fn holder_is_there(&self) -> bool {
+        matches!(self.attendance, Attendance::Present { .. })
     }
 
     /// Are the shares open, as far as the holder is concerned?

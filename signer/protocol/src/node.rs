@@ -416,7 +416,13 @@ impl<B: Rulebook> Node<B> {
         let mut output = self.end_session(now);
         self.record_start(&mut output);
         match message {
-            ToNode::Ping => return self.connected(rng),
+            ToNode::Ping => {
+                let answer = self.connected(rng);
+                output.persist.extend(answer.persist);
+                output.send.extend(answer.send);
+                output.events.extend(answer.events);
+                return output;
+            }
             ToNode::Append(append) => self.append(now, store, append, &mut output),
             ToNode::Object(object) => self.object(now, store, object, &mut output),
             ToNode::DkgStart(start) => self.dkg_start(now, rng, store, start, &mut output),

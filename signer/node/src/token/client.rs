@@ -122,6 +122,27 @@ impl Token {
     /// # Errors
     /// [`TokenError`]. After [`Failure::Pin`], do not try again.
     pub fn open(config: &TokenConfig, opening: Opening) -> Result<Arc<Self>, TokenError> {
+        Self::open_by(config, opening, || pin::find(config.pin_file.as_deref()))
+    }
+
+    /// As [`Self::open`], with a PIN that somebody typed. It logs in in a module process of its own, so the token checks it
+    /// though this program is logged in already.
+    ///
+    /// # Errors
+    /// As of [`Self::open`].
+    pub fn open_with(
+        config: &TokenConfig,
+        opening: Opening,
+        pin: &str,
+    ) -> Result<Arc<Self>, TokenError> {
+        Self::open_by(config, opening, || Ok(Pin::new(pin.to_owned())))
+    }
+
+    fn open_by(
+        config: &TokenConfig,
+        opening: Opening,
+        pin: impl FnOnce() -> Answer<Pin>,
+    ) -> Result<Arc<Self>, TokenError> {
         let access = config.access()?;
         let pin = match &access {
             Access::Own { slot: None, .. } => {
@@ -137,7 +158,7 @@ impl Token {
                     format!("there is no module {}", module.display()),
                 );
             }
-            Access::Own { .. } => pin::find(config.pin_file.as_deref())?,
+            Access::Own { .. } => pin()?,
             Access::Shared(_) => Pin::default(),
         };
         let token = Arc::new(Self {

@@ -327,6 +327,21 @@ fn read(folder: &Path) -> Result<Made, KeysError> {
     serde_json::from_slice(&files::read(&path)?).map_err(|error| damaged(PLAN_FILE, &error))
 }
 
+/// Opens the data key of `folder` alone.
+///
+/// # Errors
+/// [`KeysError`], if the sealing key is not in the token, is weakened, or another.
+pub fn vault(folder: &Path, token: &Arc<Token>) -> Result<Vault, KeysError> {
+    let public = keys::read_public(folder)?;
+    let name = public.name.as_str();
+    let key = objects::key(read(folder)?.plan.seal.kind(), &label(name, "seal"));
+    let half = find(token, &key)?;
+    Ok(Vault::open(
+        folder,
+        &TokenSeal::new(token.clone(), key, half, name),
+    )?)
+}
+
 /// Opens the keys in `folder` and in the token. Each key's public half must be the one that is published.
 ///
 /// # Errors
@@ -335,9 +350,7 @@ pub fn load(folder: &Path, token: &Arc<Token>) -> Result<Keys, KeysError> {
     let public = keys::read_public(folder)?;
     let name = public.name.as_str();
     let plan = read(folder)?.plan;
-    let key = objects::key(plan.seal.kind(), &label(name, "seal"));
-    let half = find(token, &key)?;
-    let vault = Vault::open(folder, &TokenSeal::new(token.clone(), key, half, name))?;
+    let vault = vault(folder, token)?;
 
     let another = |what: &str| {
         TokenError::new(
