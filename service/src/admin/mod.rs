@@ -8,4 +8,6 @@ mod wire;
 
 pub use client::{AdminError, Client};
 pub(crate) use server::{bind, serve};
-pub use wire::{CaKeyStatus, CaState, EpochState, OperationState, SignerStatus, Status};
+pub use wire::{
+    CaKeyStatus, CaState, EpochState, OperationState, SignerState, SignerStatus, Status,
+};

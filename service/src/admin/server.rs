@@ -27,8 +27,12 @@ use data_encoding::HEXLOWER;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use bauta_signer_protocol::messages::Stage;
+
 use super::hierarchy;
-use super::wire::{self, CaKeyStatus, EpochLogged, Logged, Refusal, SignerStatus, Status};
+use super::wire::{
+    self, CaKeyStatus, EpochLogged, Logged, Refusal, SignerState, SignerStatus, Status,
+};
 use crate::{State, clock, epochs::Epochs};
 
 /// What the handlers work with.
@@ -174,6 +178,12 @@ fn read_status(admin: &Admin) -> Status {
             .map(|signer| SignerStatus {
                 name: signer.name,
                 connected: signer.size.is_some(),
+                state: match signer.stage {
+                    None => SignerState::Away,
+                    Some(Stage::Waiting) => SignerState::Waiting,
+                    Some(Stage::Welcome) => SignerState::Signing,
+                    Some(Stage::Out) => SignerState::Out,
+                },
             })
             .collect(),
         files: files.iter().map(|digest| HEXLOWER.encode(digest)).collect(),

@@ -67,6 +67,22 @@ pub struct SignerStatus {
     pub name: String,
     /// Whether it has dialled in.
     pub connected: bool,
+    /// What it does.
+    pub state: SignerState,
+}
+
+/// What a signer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignerState {
+    /// It has not dialled in, or not said yet where it is.
+    Away,
+    /// It has started, and waits for the other signers to say that it goes on from where it was.
+    Waiting,
+    /// It cosigns and signs.
+    Signing,
+    /// The others proved that its disk was put back or copied. It signs nothing until it is re-enrolled under new keys.
+    Out,
 }
 
 impl Status {

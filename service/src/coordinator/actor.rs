@@ -522,6 +522,7 @@ impl Actor {
             .map(|signer| SignerStatus {
                 name: signer.name.clone(),
                 size: sizes.get(signer.name.as_str()).copied(),
+                stage: coordinator.stage(&signer.name),
             });
         let signers: Vec<_> = signers.collect();
         self.status.send_if_modified(|before| {

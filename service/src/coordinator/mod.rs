@@ -10,7 +10,7 @@ mod streams;
 use std::{collections::BTreeMap, time::Duration};
 
 use bauta_log::LogSigner;
-use bauta_signer_protocol::generation::GenerationTask;
+use bauta_signer_protocol::{generation::GenerationTask, messages::Stage};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 use tokio::{
@@ -76,8 +76,10 @@ pub struct AgreedKey {
 pub struct SignerStatus {
     /// Its name.
     pub name: String,
-    /// Size of the log that it cosigned, if it is connected.
+    /// Size of the log that it holds, if it is connected.
     pub size: Option<u64>,
+    /// Where it stands with the other signers, once it has said so.
+    pub stage: Option<Stage>,
 }
 
 /// What the actor is told beside the sequencer's commands.

@@ -4,4 +4,5 @@ mod ca;
 mod hierarchy;
 mod holder;
 mod issuance;
+mod signers;
 mod world;

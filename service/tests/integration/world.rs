@@ -8,7 +8,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bauta_service::{ServiceConfig, admin::Client};
+use bauta_service::{
+    ServiceConfig,
+    admin::{Client, SignerState},
+};
 use bauta_signer::{
     config::{Mode as SignerMode, SignerConfig},
     token::TokenConfig,
@@ -55,7 +58,7 @@ impl Running {
 
 pub(crate) struct World {
     folder: tempfile::TempDir,
-    administrator: NoteSigner,
+    pub(crate) administrator: NoteSigner,
     pub(crate) authority: Authority,
     authority_note: Vec<u8>,
     pub(crate) config: ServiceConfig,
@@ -218,6 +221,32 @@ impl World {
 
     pub(crate) fn signer_log(&self, number: usize) -> PathBuf {
         self.folder.path().join(format!("signer-{number}/log"))
+    }
+
+    /// One more signer, with keys of its own; it is nobody until an authority names it.
+    pub(crate) fn add_signer(&mut self) -> (usize, Signer) {
+        let number = self.signer_configs.len() + 1;
+        let data = self.folder.path().join(format!("signer-{number}"));
+        let first = self.signer_configs[0].clone();
+        bauta_signer::keys::create_sealed(
+            &data.join("keys"),
+            &format!("signer-{number}"),
+            first.passphrase_file.as_deref(),
+        )
+        .unwrap();
+        let public = std::fs::read(data.join("keys/signer.json")).unwrap();
+        self.signer_configs.push(SignerConfig { data, ..first });
+        (number, serde_json::from_slice(&public).unwrap())
+    }
+
+    /// Signers by state, as the service sees them.
+    pub(crate) async fn signers_that_are(&self, state: SignerState) -> Vec<String> {
+        let status = self.client().status().await.unwrap();
+        let signers = status.signers.into_iter();
+        signers
+            .filter(|signer| signer.state == state)
+            .map(|signer| signer.name)
+            .collect()
     }
 
     pub(crate) fn start_service(&mut self) {

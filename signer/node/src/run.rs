@@ -528,9 +528,10 @@ fn tell(event: &NodeEvent) {
         }
         NodeEvent::Welcomed { by } => info!(by, "the other signers welcome this one: it signs"),
         NodeEvent::Out { reason } => error!(reason, "this signer signs nothing any more"),
-        NodeEvent::PutBack { name } => error!(
+        NodeEvent::PutBack { name } => warn!(
             signer = name,
-            "another signer started from a disk that was put back or copied, and was sent the proof"
+            "a start of another signer does not go on from where this one saw it: its disk was put back or copied, or the \
+             coordinator repeats an old start; it was sent the proof"
         ),
         NodeEvent::TooManyStarts { name, counter } => warn!(
             signer = name,

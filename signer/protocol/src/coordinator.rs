@@ -316,6 +316,12 @@ impl Coordinator {
             .map(|(name, peer)| (name.as_str(), peer.size))
     }
 
+    /// Where a connected node says that it stands with the others.
+    pub fn stage(&self, node: &str) -> Option<Stage> {
+        let hello = self.peers.get(node)?.hello.as_ref()?;
+        Some(hello.stage)
+    }
+
     /// A node's stream is up. The transport has authenticated it.
     pub fn connected(&mut self, now: u64, node: &str) -> CoordinatorOutput {
         let mut output = CoordinatorOutput::default();

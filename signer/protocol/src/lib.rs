@@ -2,6 +2,7 @@
 //! goes in, an outbox comes out. No clock, no file, no network, no environment.
 //!
 //! - [`node::Node`]: one signer. What it says by a cosignature and by a signature share is in [`cosign`] and [`signing`].
+//! - [`boot`]: what signers say to each other when one starts, so that a disk that was put back is found out.
 //! - [`coordinator::Coordinator`]: drives the signers; trusted for liveness only.
 //! - [`messages`]: what they say to each other, byte for byte.
 //! - [`rulebook::Rulebook`]: which entries are valid; the real one is [`ledger_rulebook::LedgerRulebook`].

@@ -119,7 +119,8 @@ pub enum NodeEvent {
         /// What to do.
         reason: String,
     },
-    /// Another signer started, and does not go on from where it was; it was sent the proof.
+    /// A start of another signer does not go on from where this one saw it (or is an old one, told again); it was sent
+    /// the proof.
     PutBack {
         /// Which.
         name: String,
@@ -387,8 +388,11 @@ impl<B: Rulebook> Node<B> {
         })
     }
 
-    /// Commitments to all unspent nonces.
+    /// Commitments to all unspent nonces, if this node signs.
     pub(crate) fn offer_nonces(&self, output: &mut Output) {
+        if self.standing.stage != Stage::Welcome {
+            return;
+        }
         for (group_key, held) in &self.held {
             let offered = held.stock.offered();
             if !offered.is_empty() {

@@ -40,10 +40,7 @@ impl Coordinator {
     }
 
     fn waits(&self, node: &str) -> bool {
-        self.peers
-            .get(node)
-            .and_then(|peer| peer.hello.as_ref())
-            .is_some_and(|hello| hello.stage == Stage::Waiting)
+        self.stage(node) == Some(Stage::Waiting)
     }
 
     /// A node said where it is: it is told who waits to be welcomed, and of a start under its name that is not its own.

@@ -12,7 +12,7 @@ use bauta_log::{CosignedCheckpoint, Edge, Head, SignedCheckpoint, checkpoint::Ch
 
 use crate::{
     memory::Memory,
-    messages::{Code, Published, Subject},
+    messages::{Code, MAX_SIGNERS, Published, Subject},
     node::{Node, NodeEvent, Output, Record, RestoreError},
     rulebook::{Rulebook, Store},
 };
@@ -173,6 +173,9 @@ impl<B: Rulebook> Node<B> {
             }
         }
         // The rows stay; in memory there are those of signers that still sign.
+        if self.settling.seen.len() <= MAX_SIGNERS {
+            return;
+        }
         let authorities = self.rulebook.authorities();
         self.settling.seen.retain(|approval, _| {
             let signers = authorities.iter().flat_map(|a| &a.signers);

@@ -272,6 +272,11 @@ impl<B: Rulebook> Node<B> {
         {
             self.standing.roots.insert(head.size, root);
         }
+        // A signer that names one head after the other does not fill the memory.
+        let named = &self.standing.welcomes;
+        self.standing
+            .roots
+            .retain(|size, _| named.values().any(|head| head.size == *size));
         self.consider(now, rng, output);
     }
 

@@ -438,6 +438,31 @@ fn no_key_is_made_without_a_logged_file() {
 }
 
 #[test]
+fn a_participant_that_says_nothing_in_key_generation_is_named_and_no_key_is_made() {
+    let mut world = World::new(18, 5, 3, 4);
+    let now = world.seconds();
+    let cosigned = world.log(&[entry(b'K', now, b"")]);
+    assert!(world.run(60, |w| {
+        w.nodes
+            .iter()
+            .all(|n| n.node.as_ref().unwrap().head().size == 1)
+    }));
+    world.stop(2);
+    assert_eq!(cosigned.head().size, 1);
+    world.generate(0);
+    let waits = |w: &World| {
+        w.events.iter().any(
+            |e| matches!(e, Event::GenerationWaits { missing, .. } if *missing == ["signer-3"]),
+        )
+    };
+    assert!(world.run(60, waits));
+    assert!(world.agreed().is_none());
+    assert!(world.nodes.iter().all(|node| node.store.shares.is_empty()));
+    world.start(2);
+    assert!(world.run(60, |w| w.agreed().is_some()));
+}
+
+#[test]
 fn a_node_that_restarts_in_the_middle_makes_everybody_begin_again() {
     let mut world = World::new(15, 5, 3, 4);
     world.delay = 50;

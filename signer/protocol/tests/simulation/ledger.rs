@@ -16,7 +16,7 @@ use bauta_signer_protocol::{
 };
 use bauta_statement::{
     certificate::{self, Document, ca},
-    entry::{Body, Entry, ObjectRef},
+    entry::{Body, Entry, Issuance, ObjectRef},
     file::{
         Authority, Header, Kind,
         authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
@@ -522,6 +522,42 @@ fn a_file_that_the_administrators_did_not_sign_gets_no_cosignature() {
     }
     // And the next good one goes on.
     real.make_key();
+}
+
+/// A service that is wholly bad logs an issuance of a policy that no signer holds, for an epoch that is none: it stays in
+/// the log, and nobody gives a share for it.
+#[test]
+fn an_issuance_of_a_policy_and_epoch_that_are_not_in_force_earns_no_share() {
+    let mut real = Real::new();
+    real.begin();
+    let group_key = real.make_key();
+    let issuance = Issuance {
+        policy: [1; 32],
+        epoch: real.now / 3600 - 1,
+        ca_key: sha256(&group_key),
+        nonce: [2; 32],
+        expiry: real.now + 60,
+        key: vec![3; 40],
+        presentation: vec![4; 400],
+    };
+    let entry = Entry::new(real.now, Body::Issuance(issuance))
+        .encode()
+        .unwrap();
+    let size = real.propose(std::slice::from_ref(&entry));
+    let cosigned = real.events.iter().rev().find_map(|event| match event {
+        Event::Quorum(cosigned) if cosigned.head().size == size => Some(cosigned.clone()),
+        _ => None,
+    });
+    let cosigned = cosigned.expect("an invalid issuance halts nothing");
+    let order = real.certificate(group_key);
+    let tbs = ca::tbs(&order, &[0; 32], "example.org").unwrap();
+    assert!(matches!(
+        real.sign(size - 1, &cosigned, group_key, &tbs),
+        Event::SignRefused {
+            code: Code::InvalidIssuance,
+            ..
+        }
+    ));
 }
 
 #[test]
