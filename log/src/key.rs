@@ -54,11 +54,16 @@ struct NoteKey {
     key: VerifyingKey,
 }
 
+fn check_name(name: &str) -> Result<(), KeyError> {
+    if !signed_note::is_key_name_valid(name) || name.chars().any(char::is_control) {
+        return Err(KeyError::BadName);
+    }
+    Ok(())
+}
+
 impl NoteKey {
     fn new(kind: u8, name: &str, key: VerifyingKey) -> Result<Self, KeyError> {
-        if !signed_note::is_key_name_valid(name) || name.chars().any(char::is_control) {
-            return Err(KeyError::BadName);
-        }
+        check_name(name)?;
         // A second encoding of a point (y at or above the field's order) would be a second name for one key; a key of small
         // order verifies much. `as_bytes` gives back what was read, so the point is encoded anew.
         if key.is_weak() || key.to_edwards().compress().as_bytes() != key.as_bytes() {
@@ -74,11 +79,12 @@ impl NoteKey {
 
     fn parse(kind: u8, text: &str) -> Result<Self, KeyError> {
         let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(data)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(name), Some(id), Some(written)) = (parts.next(), parts.next(), parts.next())
+        else {
             return Err(KeyError::Malformed);
         };
         let data = BASE64
-            .decode(data.as_bytes())
+            .decode(written.as_bytes())
             .map_err(|_| KeyError::Malformed)?;
         let (&found, key) = data.split_first().ok_or(KeyError::Malformed)?;
         if found != kind {
@@ -88,16 +94,17 @@ impl NoteKey {
             });
         }
         let key: &[u8; 32] = key.try_into().map_err(|_| KeyError::Malformed)?;
-        let key = VerifyingKey::from_bytes(key).map_err(|_| KeyError::BadPoint)?;
-        let parsed = NoteKey::new(kind, name, key)?;
-        if format!("{:08x}", parsed.id) != id {
+        // A hash is cheaper than a point: what was mistyped or altered is refused before the point is read.
+        check_name(name)?;
+        if format!("{:08x}", signed_note::key_id(name, &data)) != id {
             return Err(KeyError::WrongId);
         }
         // The decoder of base64 takes padded pieces one after the other: only the one form is a key.
-        if parsed.write(kind) != text {
+        if BASE64.encode(&data) != written {
             return Err(KeyError::Malformed);
         }
-        Ok(parsed)
+        let key = VerifyingKey::from_bytes(key).map_err(|_| KeyError::BadPoint)?;
+        NoteKey::new(kind, name, key)
     }
 
     fn write(&self, kind: u8) -> String {

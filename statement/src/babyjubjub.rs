@@ -96,12 +96,12 @@ pub fn unpack(bytes: &[u8; PACKED_LEN]) -> Result<Point, PointError> {
     let y = field::from_bytes(&y_bytes).map_err(|_| PointError::NonCanonical)?;
     // a·x² + y² = 1 + d·x²·y², so x² = (1 − y²)/(a − d·y²); the denominator is never 0, since a/d is no square.
     let y2 = y.square();
-    let denominator = (EdwardsConfig::COEFF_A - EdwardsConfig::COEFF_D * y2)
-        .inverse()
-        .ok_or(PointError::OffCurve)?;
+    // u/v = u·v/v²: the root, which every second y fails, comes before the inverse.
+    let denominator = EdwardsConfig::COEFF_A - EdwardsConfig::COEFF_D * y2;
     let root = ((Fr::ONE - y2) * denominator)
         .sqrt()
-        .ok_or(PointError::OffCurve)?;
+        .ok_or(PointError::OffCurve)?
+        * denominator.inverse().ok_or(PointError::OffCurve)?;
     let x = if is_upper_half(&root) == sign {
         root
     } else {

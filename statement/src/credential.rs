@@ -221,8 +221,7 @@ impl IssuedCredential {
         if reader.take::<1>()? != [VERSION] {
             return Err(CredentialError::Malformed("unknown version"));
         }
-        let issuer = PublicKey::from_bytes(&reader.take()?)
-            .map_err(|_| CredentialError::Malformed("issuer key"))?;
+        let issuer = reader.take()?;
         let rule = reader.scalar()?;
         let [not_before, not_after, handle] =
             [reader.number()?, reader.number()?, reader.number()?];
@@ -236,11 +235,15 @@ impl IssuedCredential {
             };
         }
         let commitment = reader.scalar()?;
-        let signature = Signature::from_bytes(&reader.take::<SIGNATURE_LEN>()?)
-            .map_err(|_| CredentialError::Malformed("signature"))?;
+        let signature = reader.take::<SIGNATURE_LEN>()?;
         if !reader.rest.is_empty() {
             return Err(CredentialError::Malformed("trailing bytes"));
         }
+        // The points last: each costs more than all the rest.
+        let issuer =
+            PublicKey::from_bytes(&issuer).map_err(|_| CredentialError::Malformed("issuer key"))?;
+        let signature = Signature::from_bytes(&signature)
+            .map_err(|_| CredentialError::Malformed("signature"))?;
         Ok(Self {
             issuer,
             rule,

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{AdditiveGroup, BigInteger, PrimeField};
+use ark_ff::{AdditiveGroup, PrimeField};
 use rand_core::{CryptoRng, RngCore};
 use sha2::{Digest, Sha512};
 use thiserror::Error;
@@ -239,10 +239,10 @@ impl Signature {
         let (first, second) = bytes.split_at(32);
         r8.copy_from_slice(first);
         s.copy_from_slice(second);
-        Ok(Self {
-            r8: babyjubjub::unpack(&r8)?,
-            s: scalar_from_bytes(&s).ok_or(DecodeError::Scalar)?,
-        })
+        // The cheap one first.
+        let s = scalar_from_bytes(&s).ok_or(DecodeError::Scalar)?;
+        let r8 = babyjubjub::unpack(&r8)?;
+        Ok(Self { r8, s })
     }
 }
 
@@ -253,22 +253,17 @@ pub fn challenge(r8: &Point, key: &PublicKey, message: &Fr) -> Fr {
 }
 
 fn scalar_to_bytes(scalar: &Scalar) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (byte, value) in bytes.iter_mut().zip(scalar.into_bigint().to_bytes_le()) {
-        *byte = value;
-    }
-    bytes
+    field::integer_to_bytes(scalar.into_bigint())
 }
 
 fn scalar_from_bytes(bytes: &[u8; 32]) -> Option<Scalar> {
-    let scalar = Scalar::from_le_bytes_mod_order(bytes);
-    (scalar_to_bytes(&scalar) == *bytes).then_some(scalar)
+    Scalar::from_bigint(field::integer(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ark_ff::UniformRand;
+    use ark_ff::{BigInteger as _, UniformRand};
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
     #[test]

@@ -1,6 +1,6 @@
 //! BN254's scalar field, in which every attribute, hash and proof input lives, and its one byte encoding.
 
-use ark_ff::{BigInteger, PrimeField};
+use ark_ff::{BigInt, PrimeField};
 use thiserror::Error;
 
 pub use ark_bn254::Fr;
@@ -17,9 +17,14 @@ pub struct NonCanonical;
 
 /// The canonical encoding: 32 bytes, little-endian.
 pub fn to_bytes(value: &Fr) -> [u8; ENCODED_LEN] {
+    integer_to_bytes(value.into_bigint())
+}
+
+/// An integer's 32 bytes, little-endian.
+pub(crate) fn integer_to_bytes(integer: BigInt<4>) -> [u8; ENCODED_LEN] {
     let mut bytes = [0; ENCODED_LEN];
-    for (byte, limb) in bytes.iter_mut().zip(value.into_bigint().to_bytes_le()) {
-        *byte = limb;
+    for (piece, limb) in bytes.as_chunks_mut().0.iter_mut().zip(integer.0) {
+        *piece = limb.to_le_bytes();
     }
     bytes
 }
@@ -29,12 +34,17 @@ pub fn to_bytes(value: &Fr) -> [u8; ENCODED_LEN] {
 /// # Errors
 /// [`NonCanonical`] if the integer is not below the modulus: x and x + r would otherwise be two encodings of one value.
 pub fn from_bytes(bytes: &[u8; ENCODED_LEN]) -> Result<Fr, NonCanonical> {
-    let value = Fr::from_le_bytes_mod_order(bytes);
-    if to_bytes(&value) == *bytes {
-        Ok(value)
-    } else {
-        Err(NonCanonical)
+    // `None` at the modulus and above.
+    Fr::from_bigint(integer(bytes)).ok_or(NonCanonical)
+}
+
+/// The integer of 32 little-endian bytes.
+pub(crate) fn integer(bytes: &[u8; ENCODED_LEN]) -> BigInt<4> {
+    let mut limbs = [0; 4];
+    for (limb, piece) in limbs.iter_mut().zip(bytes.as_chunks().0) {
+        *limb = u64::from_le_bytes(*piece);
     }
+    BigInt::new(limbs)
 }
 
 /// The field element of an ASCII tag of at most 31 bytes (its little-endian integer): domain constants of hashes.
@@ -52,7 +62,7 @@ pub fn low_u64(value: &Fr) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ark_ff::{One, Zero};
+    use ark_ff::{BigInteger as _, One, Zero};
 
     #[test]
     fn encodes_both_ends_of_the_field() {

@@ -64,12 +64,21 @@ pub type NoteKey = VerifierKey<ED25519>;
 /// The key of a signer's cosignatures.
 pub type CosignatureKey = VerifierKey<COSIGNATURE>;
 
-/// A key whose bytes are its only encoding. Another encoding of the same point (y at or above the field's order) would be a
-/// second name for one key; a key of small order verifies much. `to_bytes` gives back what was read, so the point is encoded
-/// anew.
+/// A key whose bytes are its only encoding. Another encoding of the same point (y at or above the field's order 2^255 − 19)
+/// would be a second name for one key; a key of small order verifies much. (The other double encoding, a sign on x = 0, is of
+/// two points of small order.)
 pub(crate) fn strict_ed25519(public: &[u8; 32]) -> Option<VerifyingKey> {
-    let key = VerifyingKey::from_bytes(public).ok()?;
-    (!key.is_weak() && key.to_edwards().compress().as_bytes() == public).then_some(key)
+    let [first, middle @ .., last] = public;
+    let reduced = *first < 0xed || last & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff);
+    let key = reduced.then(|| VerifyingKey::from_bytes(public).ok())??;
+    (!key.is_weak()).then_some(key)
+}
+
+fn check_name(name: &str) -> Result<(), KeyError> {
+    if !signed_note::is_key_name_valid(name) || name.chars().any(char::is_control) {
+        return Err(KeyError::Name);
+    }
+    Ok(())
 }
 
 impl<const ALGORITHM: u8> VerifierKey<ALGORITHM> {
@@ -78,9 +87,7 @@ impl<const ALGORITHM: u8> VerifierKey<ALGORITHM> {
     /// # Errors
     /// [`KeyError::Name`] and [`KeyError::Bytes`].
     pub fn new(name: &str, public: &[u8; 32]) -> Result<Self, KeyError> {
-        if !signed_note::is_key_name_valid(name) || name.chars().any(char::is_control) {
-            return Err(KeyError::Name);
-        }
+        check_name(name)?;
         let key = strict_ed25519(public).ok_or(KeyError::Bytes)?;
         let mut typed = vec![ALGORITHM];
         typed.extend_from_slice(public);
@@ -107,15 +114,16 @@ impl<const ALGORITHM: u8> VerifierKey<ALGORITHM> {
             });
         }
         let public: &[u8; 32] = public.try_into().map_err(|_| KeyError::Bytes)?;
-        let parsed = Self::new(name, public)?;
-        if format!("{:08x}", parsed.id) != id {
+        // A hash is cheaper than a point: what was mistyped or altered is refused before the point is read.
+        check_name(name)?;
+        if format!("{:08x}", signed_note::key_id(name, &bytes)) != id {
             return Err(KeyError::Id);
         }
         // The decoder of base64 takes padded pieces one after the other: only the one form is a key.
-        if parsed.to_string() != text {
+        if BASE64.encode(&bytes) != key {
             return Err(KeyError::Form);
         }
-        Ok(parsed)
+        Self::new(name, public)
     }
 
     /// The key's name.
@@ -500,6 +508,48 @@ mod tests {
         let mut identity = [0u8; 32];
         identity[0] = 1;
         assert_eq!(NoteKey::new("weak", &identity), Err(KeyError::Bytes));
+    }
+
+    /// Every y from 2^255 − 39 on, with both signs, and some more: refused exactly if it is no point, of small order, or
+    /// encoded anew as other bytes.
+    #[test]
+    fn the_strict_rule_is_what_encoding_anew_says() {
+        let ends = (0xd9..=0xff).map(|first| {
+            let mut bytes = [0xff; 32];
+            (bytes[0], bytes[31]) = (first, 0x7f);
+            bytes
+        });
+        let others = (0..=0xff).map(|first| {
+            let mut bytes = [0; 32];
+            bytes[0] = first;
+            bytes
+        });
+        let mut taken = 0;
+        for mut public in ends.chain(others) {
+            for sign in [0, 0x80] {
+                public[31] = (public[31] & 0x7f) | sign;
+                let anew = VerifyingKey::from_bytes(&public).ok().filter(|key| {
+                    !key.is_weak() && key.to_edwards().compress().as_bytes() == &public
+                });
+                assert_eq!(strict_ed25519(&public), anew, "{public:x?}");
+                taken += usize::from(anew.is_some());
+            }
+        }
+        assert!(taken > 200);
+    }
+
+    #[test]
+    fn an_altered_key_string_is_refused_by_its_id() {
+        // The point of y = 2 is none; the id is asked first.
+        let mut public = [0; 32];
+        public[0] = 2;
+        assert_eq!(NoteKey::new("key", &public), Err(KeyError::Bytes));
+        let typed = [&[ED25519][..], &public].concat();
+        let key = BASE64.encode(&typed);
+        let id = signed_note::key_id("key", &typed);
+        let parse = |id| NoteKey::parse(&format!("key+{id:08x}+{key}")).err();
+        assert_eq!(parse(id), Some(KeyError::Bytes));
+        assert_eq!(parse(id ^ 1), Some(KeyError::Id));
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Summary {
 }
 
 /// An audit in progress: entries go in, in their order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Audit {
     ledger: Ledger,
     summary: Summary,
