@@ -35,6 +35,7 @@ struct Logged {
     policy: LogPolicy,
     note: Vec<u8>,
     proof: TlogProof,
+    proof_file: Vec<u8>,
     entry: Vec<u8>,
 }
 
@@ -43,6 +44,7 @@ static LOGGED: LazyLock<Logged> = LazyLock::new(|| {
     Logged {
         policy,
         note: proof.checkpoint.to_bytes(),
+        proof_file: proof.to_bytes(),
         proof,
         entry,
     }
@@ -82,7 +84,7 @@ pub(crate) fn tlog_proof(data: &[u8]) {
     let edited = if how & 1 == 0 {
         rest.to_vec()
     } else {
-        let mut file = LOGGED.proof.to_bytes();
+        let mut file = LOGGED.proof_file.clone();
         edit::bytes(&mut file, &mut Unstructured::new(rest));
         file
     };
@@ -176,24 +178,62 @@ fn naive_consistency(leaves: &[Hash], old: usize, whole: bool) -> Vec<Hash> {
     proof
 }
 
+/// What the standard says of a tree of each size up to [`LARGEST`].
+struct Trees {
+    leaves: Vec<Hash>,
+    /// By size − 1.
+    heads: Vec<Head>,
+    /// By size − 1, then by index.
+    inclusion: Vec<Vec<Vec<Hash>>>,
+    /// By size − 1, then by the old size − 1.
+    consistency: Vec<Vec<Vec<Hash>>>,
+}
+
+const LARGEST: usize = 40;
+
+static TREES: LazyLock<Trees> = LazyLock::new(|| {
+    let leaves: Vec<Hash> = (0..LARGEST).map(|i| leaf_hash(&[i as u8])).collect();
+    let sizes = || (1..=LARGEST).map(|size| &leaves[..size]);
+    Trees {
+        heads: sizes()
+            .map(|leaves| Head {
+                size: leaves.len() as u64,
+                root: naive_root(leaves),
+            })
+            .collect(),
+        inclusion: sizes()
+            .map(|leaves| {
+                let indices = 0..leaves.len();
+                indices
+                    .map(|index| naive_inclusion(leaves, index))
+                    .collect()
+            })
+            .collect(),
+        consistency: sizes()
+            .map(|leaves| {
+                let old = 1..=leaves.len();
+                old.map(|old| naive_consistency(leaves, old, true))
+                    .collect()
+            })
+            .collect(),
+        leaves,
+    }
+});
+
 /// The proofs of the standard, written out, pass; edited ones do not.
 pub(crate) fn merkle_proofs(data: &[u8]) {
     let mut input = Unstructured::new(data);
-    let size = 1 + below(&mut input, 40);
-    let leaves: Vec<Hash> = (0..size).map(|i| leaf_hash(&[i as u8])).collect();
-    let head = Head {
-        size: size as u64,
-        root: naive_root(&leaves),
-    };
+    let size = 1 + below(&mut input, LARGEST);
+    let Trees {
+        leaves,
+        heads,
+        inclusion,
+        consistency,
+    } = &*TREES;
     let (index, old) = (below(&mut input, size), 1 + below(&mut input, size));
-    let old_head = Head {
-        size: old as u64,
-        root: naive_root(&leaves[..old]),
-    };
-    let (inclusion, consistency) = (
-        naive_inclusion(&leaves, index),
-        naive_consistency(&leaves, old, true),
-    );
+    let (head, old_head) = (heads[size - 1], heads[old - 1]);
+    let inclusion = &inclusion[size - 1][index];
+    let consistency = &consistency[size - 1][old - 1];
     let edited = |good: &[Hash], input: &mut Unstructured<'_>| {
         let mut proof = good.to_vec();
         match byte(input) % 5 {
@@ -212,21 +252,21 @@ pub(crate) fn merkle_proofs(data: &[u8]) {
         }
         proof
     };
-    let proof = edited(&inclusion, &mut input);
+    let proof = edited(inclusion, &mut input);
     let place = if byte(&mut input) & 1 == 1 {
         below(&mut input, size + 2)
     } else {
         index
     };
-    let same = proof == inclusion && place == index;
+    let same = proof == *inclusion && place == index;
     assert_eq!(
         check_inclusion(place as u64, &leaves[index], &proof, &head).is_ok(),
         same
     );
-    let proof = edited(&consistency, &mut input);
+    let proof = edited(consistency, &mut input);
     assert_eq!(
         check_consistency(&old_head, &head, &proof).is_ok(),
-        proof == consistency
+        proof == *consistency
     );
 }
 

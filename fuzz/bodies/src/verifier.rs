@@ -1,6 +1,7 @@
 //! Targets of the verifier: what was changed is not accepted, and what is refused changes nothing.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use arbitrary::Unstructured;
@@ -8,6 +9,7 @@ use bauta_statement::certificate::evidence::Evidence;
 use bauta_statement::context::{Context, key_digest};
 use bauta_statement::entry::{Body, Entry, Issuance, ObjectRef};
 use bauta_statement::field::Fr;
+use bauta_statement::note::Digest;
 use bauta_statement::presentation::Usage;
 use bauta_statement::scope;
 use bauta_verifier::audit::Audit;
@@ -174,16 +176,19 @@ pub(crate) fn ledger_append(data: &[u8]) {
         let Next { world, entries } = next;
         let good = &entries[below(&mut input, entries.len())];
         let mut decoded = Entry::decode(good).expect("a good entry decodes");
-        let mut objects = world.objects.clone();
+        let mut objects = Objects {
+            good: &world.objects,
+            edited: None,
+        };
         let how = byte(&mut input) % 4;
         let entry = match (&mut decoded.body, how) {
             // The object changes and the entry names what it became.
             (Body::File(object), 0 | 1) => {
-                let mut note = objects[&object.digest].clone();
+                let mut note = world.objects[&object.digest].clone();
                 edit::bytes(&mut note, &mut input);
                 if let Ok(edited) = ObjectRef::of(&note) {
                     *object = edited;
-                    objects.insert(edited.digest, note);
+                    objects.edited = Some((edited.digest, note));
                 }
                 decoded.encode().expect("it fits")
             }
@@ -244,17 +249,28 @@ pub(crate) fn ledger_append(data: &[u8]) {
     });
 }
 
-fn assert_same(
-    accepted: &Body,
-    good: &Body,
-    objects: &std::collections::BTreeMap<[u8; 32], Vec<u8>>,
-) {
+/// Good objects, and an edited one.
+struct Objects<'a> {
+    good: &'a BTreeMap<Digest, Vec<u8>>,
+    edited: Option<(Digest, Vec<u8>)>,
+}
+
+impl bauta_verifier::ledger::Objects for Objects<'_> {
+    fn get(&self, digest: &Digest) -> Option<Vec<u8>> {
+        match &self.edited {
+            Some((edited, note)) if edited == digest => Some(note.clone()),
+            _ => self.good.get(digest).cloned(),
+        }
+    }
+}
+
+fn assert_same(accepted: &Body, good: &Body, objects: &Objects) {
     match (accepted, good) {
         (Body::File(accepted), Body::File(good)) => {
             // Signatures may be left out or stand twice; the text is what was signed.
             let text = |object: &ObjectRef| {
-                let note = &objects[&object.digest];
-                bauta_statement::note::SignedNote::parse(note)
+                let note = bauta_verifier::ledger::Objects::get(objects, &object.digest);
+                bauta_statement::note::SignedNote::parse(&note.expect("it was found"))
                     .expect("accepted")
                     .text()
                     .to_owned()
@@ -268,7 +284,8 @@ fn assert_same(
 /// A recorded log with entries left out, doubled, exchanged or edited: an audit ends or names faults, and never finds a
 /// certificate that was not issued.
 pub(crate) fn audit_entries(data: &[u8]) {
-    static LOG: LazyLock<(World, Vec<Issuance>)> = LazyLock::new(|| {
+    // And the audit of each beginning of the log, which an edit further on does not change.
+    static LOG: LazyLock<(World, Vec<Issuance>, Vec<Audit>)> = LazyLock::new(|| {
         let mut world = World::running();
         let issued: Vec<_> = [("guests", 1), ("staff", 2)]
             .map(|(policy, key)| world.show(policy, &ed25519_spki(key), 7, 0))
@@ -276,23 +293,42 @@ pub(crate) fn audit_entries(data: &[u8]) {
         for issuance in &issued {
             world.issue(issuance.clone());
         }
-        (world, issued)
+        let mut audits = vec![Audit::new(*world.ledger.pinned())];
+        for entry in &world.entries {
+            let mut audit = audits[audits.len() - 1].clone();
+            audit
+                .next_entries(&[entry], &world.objects)
+                .expect("a good log");
+            audits.push(audit);
+        }
+        (world, issued, audits)
     });
     let mut input = Unstructured::new(data);
-    let (world, issued) = &*LOG;
-    let mut entries = world.entries.clone();
+    let (world, issued, audits) = &*LOG;
+    let mut entries: Vec<&[u8]> = world.entries.iter().map(Vec::as_slice).collect();
+    let mut edited;
     let at = below(&mut input, entries.len());
     let to = below(&mut input, entries.len());
     match byte(&mut input) % 5 {
         0 => drop(entries.remove(at)),
-        1 => entries.insert(to, entries[at].clone()),
+        1 => entries.insert(to, entries[at]),
         2 => entries.swap(at, to),
         3 => entries.truncate(at),
-        _ => edit::bytes(&mut entries[at], &mut input),
+        _ => {
+            edited = entries[at].to_vec();
+            edit::bytes(&mut edited, &mut input);
+            entries[at] = &edited;
+        }
     }
-    let mut audit = Audit::new(*world.ledger.pinned());
+    let alike = entries.iter().zip(&world.entries);
+    let beginning = alike.take_while(|(one, good)| *one == good).count();
+    // Some audits begin at the first entry nevertheless.
+    let beginning = if byte(&mut input) == 1 { 0 } else { beginning };
+    let mut audit = audits[beginning].clone();
     // An entry that may not be in the log ends it; what was before stands.
-    let ended = audit.next_entries(&entries, &world.objects).is_err();
+    let ended = audit
+        .next_entries(&entries[beginning..], &world.objects)
+        .is_err();
     assert_eq!(audit.summary().broken.is_some(), ended);
     let summary = audit.summary();
     assert!(summary.issued <= issued.len() as u64);
