@@ -22,7 +22,7 @@ fn plan(token: &SoftHsm, name: &str) -> Plan {
 }
 
 #[track_caller]
-fn failure<T>(result: Result<T, KeysError>) -> Failure {
+pub(crate) fn failure<T>(result: Result<T, KeysError>) -> Failure {
     match result.err().expect("refused") {
         KeysError::Token(error) | KeysError::Seal(SealError::Token(error)) => error.failure(),
         other => panic!("{other}"),

@@ -2,6 +2,7 @@
 //! token on the way. Each test has a token folder of its own.
 
 mod any_module;
+mod attended;
 mod keys;
 mod pin;
 mod program;
