@@ -670,12 +670,16 @@ mod tests {
     use ed25519_dalek::SigningKey;
 
     /// A worker over a fresh disk, of a log that has not begun.
-    fn shell(folder: &std::path::Path) -> Shell<LedgerRulebook> {
+    fn shell(folder: &std::path::Path, attended: bool) -> Shell<LedgerRulebook> {
         let seal = PassphraseSeal::new("p", 2);
         let keys = folder.join("keys");
         std::fs::create_dir_all(&keys).unwrap();
-        let vault = crate::seal::Vault::create(&keys, &seal).unwrap();
-        let store = DiskStore::open(&folder.join("data"), vault).unwrap();
+        let vault = Vault::create(&keys, &seal).unwrap();
+        let reopen: Reopen = {
+            let keys = keys.clone();
+            Box::new(move |pin, _| Ok(Vault::open(&keys, &PassphraseSeal::new(pin, 2))?))
+        };
+        let mut store = DiskStore::open(&folder.join("data"), vault).unwrap();
         let key = SigningKey::from_bytes(&[1; 32]);
         let cosignature =
             CosignatureVerifier::new("signer-1", &key.verifying_key().to_bytes()).unwrap();
@@ -684,8 +688,11 @@ mod tests {
             name: "signer-1".into(),
             log: log.verifier().clone(),
             cosignature: cosignature.clone(),
-            attended: false,
+            attended,
         };
+        if attended {
+            store.lock();
+        }
         let keys = NodeKeys::in_memory(key, SigningKey::from_bytes(&[3; 32]));
         let rules = LedgerRulebook::new([0; 32]);
         let node =
@@ -697,13 +704,59 @@ mod tests {
             cosignature,
             publisher,
             copies,
+            reopen,
         }
+    }
+
+    #[test]
+    fn an_attended_signer_s_data_key_is_there_in_a_session_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shell = shell(folder.path(), true);
+        // Only a data key that is there seals: this is what a share of a new key needs.
+        let seals = |shell: &mut Shell<LedgerRulebook>| {
+            let share = Record::KeyShare {
+                group_key: [9; 32],
+                secret: zeroize::Zeroizing::new(vec![1, 2, 3]),
+            };
+            match shell.store.persist(&[share]) {
+                Ok(()) => true,
+                Err(StoreError::Seal(SealError::Locked)) => false,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        let approve = |shell: &mut Shell<LedgerRulebook>, pin: &str| {
+            let (output, reply) = shell.visited(Request::Approve(approve::Agreement {
+                operations: vec![4],
+                issuances: None,
+                pin: approve::Pin(pin.to_owned()),
+                despite_failed_pins: false,
+            }));
+            shell.carry_out(output, None).unwrap();
+            reply
+        };
+        assert!(!seals(&mut shell));
+        assert!(matches!(
+            approve(&mut shell, "wrong"),
+            Reply::Refused { pin: true, .. }
+        ));
+        assert!(!seals(&mut shell));
+        assert!(matches!(approve(&mut shell, "p"), Reply::Approved(_)));
+        assert!(seals(&mut shell) && shell.node.holder_is_there());
+        // Three bytes are no share: what does not open leaves nothing open, once the session is over.
+        let left = shell.node.leave();
+        shell.carry_out(left, None).unwrap();
+        assert!(!seals(&mut shell));
+        assert!(matches!(
+            approve(&mut shell, "p"),
+            Reply::Refused { pin: false, .. }
+        ));
+        assert!(!seals(&mut shell) && !shell.node.holder_is_there());
     }
 
     #[test]
     fn a_stop_answers_what_has_come_and_says_goodbye_last() {
         let folder = tempfile::tempdir().unwrap();
-        let shell = shell(folder.path());
+        let shell = shell(folder.path(), false);
         let (inbox, commands) = mpsc::channel(INBOX);
         let (outbox, mut answers) = mpsc::channel(64);
         inbox.try_send(Command::Connected(outbox)).ok().unwrap();
