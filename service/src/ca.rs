@@ -219,9 +219,12 @@ mod tests {
         // The root itself is left out.
         assert_eq!(
             above(&leaf, ServedChain::Installed, now),
-            [subordinate.clone()]
+            std::slice::from_ref(&subordinate)
         );
-        assert_eq!(above(&leaf, ServedChain::SelfSigned, now), [own.clone()]);
+        assert_eq!(
+            above(&leaf, ServedChain::SelfSigned, now),
+            std::slice::from_ref(&own)
+        );
         let none = chain(
             own.clone(),
             std::iter::empty(),
@@ -229,15 +232,21 @@ mod tests {
             ServedChain::Installed,
             now,
         );
-        assert_eq!(none, [own.clone()]);
+        assert_eq!(none, std::slice::from_ref(&own));
         // Not valid yet; ends before the leaf; under another name.
         let early = above(&leaf, ServedChain::Installed, one.not_before - 1);
-        assert_eq!(early, [own.clone()]);
+        assert_eq!(early, std::slice::from_ref(&own));
         let mut longer = leaf.clone();
         longer.not_after = one.not_after + 1;
-        assert_eq!(above(&longer, ServedChain::Installed, now), [own.clone()]);
+        assert_eq!(
+            above(&longer, ServedChain::Installed, now),
+            std::slice::from_ref(&own)
+        );
         let mut other = leaf;
         other.issuer = other.subject.clone();
-        assert_eq!(above(&other, ServedChain::Installed, now), [own.clone()]);
+        assert_eq!(
+            above(&other, ServedChain::Installed, now),
+            std::slice::from_ref(&own)
+        );
     }
 }

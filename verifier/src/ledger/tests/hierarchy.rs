@@ -21,6 +21,9 @@ use crate::ledger::{EpochUnavailable, InvalidIssuance, Refusal, Verdict};
 
 const DAY: u64 = 86_400;
 
+/// Why it is refused, or nothing, and what makes it so.
+type Case<T> = (&'static str, fn(&mut T));
+
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
@@ -247,7 +250,7 @@ fn an_issuing_key_has_path_length_0_and_the_ca_s_name_and_certifies_no_ca() {
 #[test]
 fn a_root_certifies_within_its_own_certificate() {
     let mut world = with_root();
-    let cases: [(&str, fn(&mut SignSubordinateCa)); 9] = [
+    let cases: [Case<SignSubordinateCa>; 9] = [
         ("no CA key of this name", |s| s.key = "root-9".into()),
         ("another one", |s| s.group_key = public(41)),
         ("not that of its own certificate", |s| {
@@ -311,7 +314,7 @@ fn a_root_of_this_log_is_certified_as_a_root_alone() {
 #[test]
 fn a_request_is_for_a_key_with_a_name_and_says_that_name() {
     let mut world = with_root();
-    let cases: [(&str, fn(&mut RequestCaCertificate)); 5] = [
+    let cases: [Case<RequestCaCertificate>; 5] = [
         ("no CA key of this name", |r| r.key = "ca-9".into()),
         ("another one", |r| r.group_key = public(40)),
         ("path length", |r| r.path_length = 1),
@@ -403,7 +406,7 @@ fn install(seed: u8, until: u64) -> InstallCaCertificate {
 #[test]
 fn an_installed_certificate_is_of_a_key_that_there_is_under_its_own_name() {
     let mut world = with_root();
-    let cases: [(&str, fn(&mut InstallCaCertificate)); 5] = [
+    let cases: [Case<InstallCaCertificate>; 5] = [
         ("no CA key of this name", |i| i.key = "ca-9".into()),
         ("another one", |i| i.key = "root-1".into()),
         ("has expired", |i| *i = install(41, START)),
@@ -475,6 +478,9 @@ fn an_outside_signature_verifies_under_its_issuer_alone() {
         !is_issued_by(&read(&root), &read(&certificate)),
         "the names do not follow"
     );
+    let mut misnamed = read(&certificate);
+    misnamed.issuer.clone_from(&misnamed.subject);
+    assert!(!is_issued_by(&misnamed, &read(&root)), "nor do these");
     // Another root of the same name.
     let (_, other) = outside(41, "Example CA", FAR);
     assert!(!is_issued_by(&read(&certificate), &read(&other)));
