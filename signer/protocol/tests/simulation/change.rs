@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bauta_log::{CosignatureVerifier, SignedCheckpoint};
+use bauta_log::{CosignatureSigner, CosignatureVerifier, Head, SignedCheckpoint};
 use bauta_signer_protocol::{
     boot::Welcome,
     coordinator::{Coordinator, CoordinatorOutput, Event, Patience},
     keys::NodeKeys,
     ledger_rulebook::{LedgerRulebook, membership},
+    memory::Memory,
     messages::{Append, Code, Published, Refused, Stage, ToCoordinator, ToNode},
-    node::{Node, NodeConfig, NodeEvent, Output},
+    node::{Node, NodeConfig, NodeEvent, Output, RestoreError},
     rulebook::Rulebook as _,
 };
 use bauta_statement::{
@@ -94,6 +95,10 @@ impl Signers {
     }
 
     fn restored(&mut self, id: Id) -> Node<LedgerRulebook> {
+        self.try_restored(id).unwrap()
+    }
+
+    fn try_restored(&mut self, id: Id) -> Result<Node<LedgerRulebook>, RestoreError> {
         let key = cosignature(id);
         let store = self.stores.entry(id).or_default();
         Node::restore(
@@ -113,7 +118,6 @@ impl Signers {
             store,
             &mut self.rng,
         )
-        .unwrap()
     }
 
     fn start(&mut self, id: Id) {
@@ -445,6 +449,19 @@ fn both_changes_in_one_step_are_refused_and_each_with_its_quorums_is_not() {
     assert_eq!(signers.policies(away), 2);
     signers.tell(away, published(last.clone()));
     assert_eq!(signers.policies(away), 2);
+    // One of another history is not, whoever cosigned it: were it taken, the change would count where q never saw it.
+    let mut other = signers.log.sign(Head {
+        size: 2,
+        root: [9; 32],
+    });
+    for id in 1..=6 {
+        let key = cosignature(id);
+        let signer = CosignatureSigner::from_seed(key.name(), &[50 + id; 32]).unwrap();
+        let line = signer.cosign(&other.checkpoint().clone(), signers.now);
+        other.add(line.unwrap());
+    }
+    signers.tell(away, published(other.to_bytes()));
+    assert_eq!(signers.policies(away), 2);
     signers.tell(away, published(change.to_bytes()));
     assert_eq!(signers.policies(away), 1);
     let second = append(&signers, last);
@@ -454,6 +471,30 @@ fn both_changes_in_one_step_are_refused_and_each_with_its_quorums_is_not() {
     let again = signers.restored(away);
     assert_eq!(again.rulebook().log_policies().len(), 1);
     assert_eq!(again.head().size, 3);
+    // A disk on which the checkpoint that settled a change is not of this log does not start.
+    let settled = Memory::Settled(0);
+    let store = signers.stores.get_mut(&away).unwrap();
+    assert!(store.memory.insert(settled, other.to_bytes()).is_some());
+    assert_eq!(
+        signers.try_restored(away).err(),
+        Some(RestoreError::Settled)
+    );
+}
+
+/// A node crashed before it had settled the change, and the coordinator was started anew since: nothing is proposed now.
+#[test]
+fn the_checkpoint_of_a_change_is_shown_again_to_whoever_comes_back() {
+    let mut signers = Signers::begun();
+    assert!(signers.change(&[1, 2, 3, 4, 6]));
+    signers.stop(3);
+    let store = signers.stores.get_mut(&3).unwrap();
+    assert!(store.memory.remove(&Memory::Settled(0)).is_some());
+    signers.coordinator =
+        Coordinator::new(membership(&signers.ledger).unwrap(), Patience::default());
+    signers.start(3);
+    assert_eq!(signers.policies(3), 2);
+    signers.run();
+    assert_eq!(signers.policies(3), 1);
 }
 
 #[test]
