@@ -27,12 +27,17 @@ pub(crate) struct Options {
     /// Each target ends after this many executions, if its share of the time lasts so long.
     #[arg(long)]
     runs: Option<u64>,
+    /// Each target ends when it has had this many executions in all, those of earlier calls among them.
+    #[arg(long, conflicts_with = "runs")]
+    total: Option<u64>,
 }
 
 /// What one target did.
 struct Outcome {
     name: String,
     executions: u64,
+    /// With those of earlier calls.
+    total: u64,
     seconds: f64,
     edges: String,
     crashes: Vec<PathBuf>,
@@ -60,15 +65,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     must(build.current_dir(repository()))?;
     let share = (options.seconds / chosen.len() as u64).max(1);
     println!(
-        "| target | executions | per second | edges | found |\n| --- | ---: | ---: | ---: | --- |"
+        "| target | executions | in all | per second | edges | found |\n| --- | ---: | ---: | ---: | ---: | --- |"
     );
     let mut found = Vec::new();
     for name in &chosen {
-        let outcome = execute(name, share, options.runs)?;
+        let missing = options.total.map(|total| total.saturating_sub(had(name)));
+        if missing == Some(0) {
+            continue;
+        }
+        let outcome = execute(name, share, options.runs.or(missing))?;
         println!(
-            "| {} | {} | {:.0} | {} | {} |",
+            "| {} | {} | {} | {:.0} | {} | {} |",
             outcome.name,
             outcome.executions,
+            outcome.total,
             outcome.executions as f64 / outcome.seconds.max(0.001),
             outcome.edges,
             if outcome.failed { "a crash" } else { "" }
@@ -114,6 +124,7 @@ fn fuzz(task: &str) -> Command {
     command
         .args(["+nightly", "fuzz", task, "--release", "--sanitizer", "none"])
         .env("CARGO_TARGET_DIR", folder())
+        .env("RUSTC_WRAPPER", repository().join("fuzz/rustc.sh"))
         // Set by `cargo xtask` for its own toolchain.
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("CARGO");
@@ -122,6 +133,17 @@ fn fuzz(task: &str) -> Command {
 
 fn folder() -> PathBuf {
     target().join("fuzz")
+}
+
+/// The folder of a file per target with the number of its executions so far, beside the corpora, and lost with them.
+const EXECUTIONS: &str = "executions";
+
+/// How many executions a target has had.
+fn had(name: &str) -> u64 {
+    fs::read_to_string(folder().join(EXECUTIONS).join(name))
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 /// The targets, by the wrappers' files.
@@ -176,11 +198,16 @@ fn execute(name: &str, seconds: u64, runs: Option<u64>) -> Result<Outcome> {
     if failed {
         println!("{log}");
     }
+    let executions = after(&log, "stat::number_of_executed_units:")
+        .parse()
+        .unwrap_or_default();
+    let total = had(name).saturating_add(executions);
+    fs::create_dir_all(folder().join(EXECUTIONS))?;
+    fs::write(folder().join(EXECUTIONS).join(name), total.to_string())?;
     Ok(Outcome {
         name: name.to_owned(),
-        executions: after(&log, "stat::number_of_executed_units:")
-            .parse()
-            .unwrap_or_default(),
+        executions,
+        total,
         seconds: elapsed.as_secs_f64(),
         edges: after(&log, " cov:"),
         crashes: files(&artifacts)
