@@ -23,7 +23,8 @@ use std::{
 use bauta_service::{
     coordinator::{CoordinatorHandle, Parts},
     log_store::LogStore,
-    sequencer::{self, LedgerRules, Rules as _, Signing, SigningTask},
+    sequencer::{self, LedgerRules, Signing, SigningTask},
+    store::Store,
 };
 use bauta_signer::token::{self, Opening, SlotName, Token, TokenConfig};
 use bauta_statement::{certificate, file::KeyOperation};
@@ -128,14 +129,32 @@ async fn ready(orders: usize) -> (World, Bench) {
     let pinned = data_encoding::HEXLOWER
         .decode(world.config.authority_sha256.as_bytes())
         .unwrap();
-    let mut rules = LedgerRules::new(pinned.try_into().unwrap(), logs.clone());
-    let entries: Vec<_> = (0..logs.size())
-        .map(|index| logs.entry(index).unwrap())
-        .collect();
-    rules.replay(&entries).unwrap();
-    rules.settle();
+    let rules = LedgerRules::new(pinned.try_into().unwrap(), logs.clone());
+    let ledger = rules.ledger();
+    let keys = bauta_service::keys::load(&world.config.keys).unwrap();
+    let parts = Parts {
+        listener: TcpListener::bind(world.config.coordinator).await.unwrap(),
+        identity: keys.coordinator,
+        logs: logs.clone(),
+        log_key: bauta_service::keys::load(&world.config.keys).unwrap().log,
+        ledger: ledger.clone(),
+    };
+    let coordinator = CoordinatorHandle::start(parts, CancellationToken::new()).unwrap();
+    // The sequencer replays the log; it has nothing to log any more.
+    let (sequencer, _driver) = sequencer::start(
+        sequencer::Config::default(),
+        Store::open(&world.config.data.join("service.sqlite"))
+            .await
+            .unwrap(),
+        logs.clone(),
+        keys.log,
+        rules,
+        coordinator.orders(),
+        Arc::new(now),
+        CancellationToken::new(),
+    );
+    sequencer.replayed().await;
     let tasks = {
-        let ledger = rules.ledger();
         let ledger = ledger.read().unwrap();
         let domain = ledger.authority().unwrap().trust_domain.clone();
         let orders = ledger.key_operations().filter_map(|logged| {
@@ -155,16 +174,7 @@ async fn ready(orders: usize) -> (World, Bench) {
         });
         orders.collect()
     };
-    let keys = bauta_service::keys::load(&world.config.keys).unwrap();
-    let parts = Parts {
-        listener: TcpListener::bind(world.config.coordinator).await.unwrap(),
-        identity: keys.coordinator,
-        logs,
-        log_key: keys.log,
-        ledger: rules.ledger(),
-    };
-    let coordinator = CoordinatorHandle::start(parts, CancellationToken::new()).unwrap();
-    let size = Some(entries.len() as u64);
+    let size = Some(logs.size());
     world
         .until("all signers are there", async || {
             let signers = coordinator.signers();

@@ -30,7 +30,15 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
             let keys = || cause.downcast_ref().map(keys::KeysError::exit_status);
             let run = || cause.downcast_ref().map(RunError::exit_status);
             let approve = || cause.downcast_ref().map(approve::ApproveError::exit_status);
-            token().or_else(keys).or_else(run).or_else(approve)
+            let admission = || match cause.downcast_ref() {
+                Some(admission::AdmissionError::Keys(error)) => Some(error.exit_status()),
+                _ => None,
+            };
+            token()
+                .or_else(keys)
+                .or_else(run)
+                .or_else(approve)
+                .or_else(admission)
         })
         .unwrap_or(1)
 }
