@@ -151,6 +151,7 @@ fn perform(command: Command) -> Result<ExitCode> {
             println!("{}", serde_json::to_string_pretty(&public)?);
         }
         Command::Token(TokenCommand::Check { check, json }) => {
+            process::harden_for(Mode::Development)?;
             let report = check.run()?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&report)?);

@@ -298,14 +298,27 @@ impl Token {
                     SlotName::Label(label) => (0, label),
                     SlotName::Serial(serial) => (1, serial),
                 };
-                let reply = connection.ask(&Request::LogIn(LogIn {
+                let known = state.serial.is_some();
+                let login = Request::LogIn(LogIn {
                     by_serial,
                     slot: bytes(slot),
                     serial: bytes(expected.map_or("", String::as_str)),
                     pin: Secret(Zeroizing::new(self.pin.as_bytes().to_vec())),
                     despite_failures: u8::from(self.opening.despite_failed_pins),
                     write: u8::from(self.opening.write),
-                }))?;
+                });
+                let reply = connection.ask(&login).map_err(|error| {
+                    if known || error.failure() != Failure::Process {
+                        return error;
+                    }
+                    // Perhaps it was tried, and failed: a PIN that has never worked here is not tried twice.
+                    TokenError::new(
+                        Failure::Pin,
+                        format!(
+                            "while it was given the PIN, {error}; whether that failed is not known, so it is not tried again: make sure of it, then log in once with `bauta-signer token check`"
+                        ),
+                    )
+                })?;
                 let Reply::LoggedIn(serial) = reply else {
                     return Err(unexpected());
                 };

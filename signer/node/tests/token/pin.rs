@@ -65,3 +65,25 @@ fn a_token_without_its_pin_set_or_a_slot_without_a_token_is_named() {
     assert_eq!(error.failure(), Failure::OtherToken);
     assert!(error.to_string().contains("serial:NUMBER"), "{error}");
 }
+
+#[test]
+fn a_module_that_dies_while_it_is_given_a_pin_is_not_given_it_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let softhsm = SoftHsm::new();
+    // It says that the module is loaded, and dies when it is asked to log in.
+    let program = softhsm.path().join("module");
+    let count = softhsm.path().join("count");
+    let script = format!(
+        "#!/bin/sh\necho >> '{}'\nprintf '\\000\\000\\000\\001\\002' >&0\nsleep 0.5\nexit 139\n",
+        count.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let dying = bauta_signer::token::Opening {
+        program: Some(program),
+        ..opening()
+    };
+    let error = Token::open(&softhsm.config(), dying).unwrap_err();
+    assert_eq!((error.failure(), error.exit_status()), (Failure::Pin, 77));
+    assert_eq!(std::fs::read_to_string(count).unwrap().lines().count(), 1);
+}
