@@ -300,9 +300,13 @@ fn production_refuses_a_passphrase_unlocked_memory_and_a_module_of_others() {
     use std::os::unix::fs::PermissionsExt as _;
     let softhsm = SoftHsm::new();
     bauta_signer::token::create(&softhsm.keys("one"), "one", &softhsm.open().unwrap()).unwrap();
+    // One that starts after all is ended, and fails the test by its status.
     let run = |config: &std::path::Path| {
-        let mut command = signer();
-        command.args(["run", "--config"]).arg(config);
+        let mut command = Command::new("timeout");
+        command
+            .args(["20", env!("CARGO_BIN_EXE_bauta-signer"), "run", "--config"])
+            .arg(config)
+            .stdin(Stdio::null());
         command
     };
     let config = configuration(&softhsm, "production", false);
