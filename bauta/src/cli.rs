@@ -463,6 +463,40 @@ pub(crate) enum Ca {
     Rotate(CaRotate),
     /// Take a CA key away: the log says so, and the signers erase their shares of it.
     Retire(CaRetire),
+    /// Give the signers that hold shares of a CA key new ones: old ones are worthless then. The key stays what it is. See
+    /// docs/keys.md.
+    Refresh {
+        #[command(flatten)]
+        order: KeyOrder,
+        /// A signer whose present share is used; t of them, or else any t that are connected.
+        #[arg(long = "dealer", value_name = "SIGNER")]
+        dealers: Vec<String>,
+    },
+    /// Give other signers the shares of a CA key, or by another threshold. The key stays what it is.
+    Reshare {
+        #[command(flatten)]
+        order: KeyOrder,
+        /// A signer that gets a share; all that the authority names if none is given.
+        #[arg(long = "signer", value_name = "SIGNER")]
+        signers: Vec<String>,
+        /// How many of the new shares make a signature; the authority's t if it is not given.
+        #[arg(long)]
+        threshold: Option<usize>,
+        /// A signer whose present share is used; t of them, or else any t that are connected.
+        #[arg(long = "dealer", value_name = "SIGNER")]
+        dealers: Vec<String>,
+    },
+    /// Have others make a signer's lost share again. It is compared with the published one.
+    Repair {
+        #[command(flatten)]
+        order: KeyOrder,
+        /// The signer whose share is lost.
+        #[arg(long, value_name = "SIGNER")]
+        signer: String,
+        /// A signer that helps; t of them, or else any t others that are connected.
+        #[arg(long = "helper", value_name = "SIGNER")]
+        helpers: Vec<String>,
+    },
 }
 
 /// Who acts on a running CA.
@@ -557,6 +591,32 @@ pub(crate) struct CaRetire {
     /// Even if certificates that it signed may be in use, or it issues now: then nothing is issued until another key does.
     #[arg(long)]
     pub(crate) at_once: bool,
+}
+
+/// What every order about a key's shares says.
+#[derive(clap::Args)]
+pub(crate) struct KeyOrder {
+    /// The service's admin socket.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) socket: PathBuf,
+    /// An administrator's key; k of them are needed.
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub(crate) keys: Vec<PathBuf>,
+    /// The CA key's name, if there is more than one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ca_key: Option<String>,
+}
+
+impl KeyOrder {
+    /// With the signers whose present shares are used.
+    pub(crate) fn with<'a>(&'a self, givers: &'a [String]) -> crate::operator::life::Order<'a> {
+        crate::operator::life::Order {
+            socket: &self.socket,
+            keys: &self.keys,
+            ca_key: self.ca_key.as_deref(),
+            givers,
+        }
+    }
 }
 
 /// `bauta ca invite`.

@@ -119,6 +119,23 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Ca(Ca::Retire(arguments)) => {
             operator::hierarchy::retire(&arguments, printer).await
         }
+        Command::Ca(Ca::Refresh { order, dealers }) => {
+            operator::life::refresh(&order.with(&dealers), printer).await
+        }
+        Command::Ca(Ca::Reshare {
+            order,
+            signers,
+            threshold,
+            dealers,
+        }) => {
+            let order = order.with(&dealers);
+            operator::life::reshare(&order, &signers, threshold, printer).await
+        }
+        Command::Ca(Ca::Repair {
+            order,
+            signer,
+            helpers,
+        }) => operator::life::repair(&order.with(&helpers), &signer, printer).await,
         Command::Policy(Policy::Check { file, kind }) => {
             operator::sign::check(&file, kind, printer)
         }

@@ -79,7 +79,8 @@ impl State {
             .iter()
             .filter(|signer| signer.size.is_some())
             .count();
-        let needed = authority.quorum.q.max(authority.quorum.t);
+        let thresholds = authority.ca_keys.iter().map(|key| key.t);
+        let needed = thresholds.fold(authority.quorum.q, usize::max);
         if connected < needed {
             return Err(format!(
                 "{connected} of the {needed} signers needed are connected"

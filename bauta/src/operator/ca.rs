@@ -198,7 +198,7 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
                 .await
                 .context("logging the key generation")?;
         }
-        all_signers(&service, &plan.signers).await?;
+        all_signers(&service, &plan.signers, "key generation needs every signer").await?;
         service
             .generate_key()
             .await
@@ -240,7 +240,7 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
 }
 
 /// What is logged, once nothing waits for cosignatures any more: what a killed service left is published first.
-async fn settled(service: &Client) -> anyhow::Result<Status> {
+pub(super) async fn settled(service: &Client) -> anyhow::Result<Status> {
     let deadline = tokio::time::Instant::now() + SIGNERS;
     loop {
         let status = service.status().await?;
@@ -260,9 +260,13 @@ async fn settled(service: &Client) -> anyhow::Result<Status> {
     }
 }
 
-/// Waits until every signer has dialled in: key generation needs all of them, and the service lets them in only from the
-/// moment when the authority is logged.
-pub(super) async fn all_signers(service: &Client, signers: &[Signer]) -> anyhow::Result<()> {
+/// Waits until every signer has dialled in: a run needs all its members, and the service lets signers in only from the moment
+/// when the authority is logged. `why` is said if they do not.
+pub(super) async fn all_signers(
+    service: &Client,
+    signers: &[Signer],
+    why: &str,
+) -> anyhow::Result<()> {
     let deadline = tokio::time::Instant::now() + SIGNERS;
     loop {
         let status = service.status().await?;
@@ -284,7 +288,7 @@ pub(super) async fn all_signers(service: &Client, signers: &[Signer]) -> anyhow:
             return Err(Failure::new(
                 Exit::Later,
                 format!(
-                    "key generation needs every signer, and {} did not dial in: start them, then run this again",
+                    "{why}, and {} did not dial in: start them, then run this again",
                     missing.join(", ")
                 ),
             ));

@@ -370,7 +370,12 @@ pub(crate) async fn rotate(arguments: &CaRotate, printer: Printer) -> anyhow::Re
             let operation = ca::generate_key(&ca.authority, &name, Purpose::Issuing);
             ca.log(&format!("generate-{name}"), &operation).await?;
         }
-        ca::all_signers(&ca.service, &ca.authority.signers).await?;
+        ca::all_signers(
+            &ca.service,
+            &ca.authority.signers,
+            "key generation needs every signer",
+        )
+        .await?;
         ca.service
             .generate_key()
             .await

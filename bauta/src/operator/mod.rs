@@ -4,6 +4,7 @@ pub(crate) mod ca;
 pub(crate) mod hierarchy;
 pub(crate) mod invite;
 pub(crate) mod keys;
+pub(crate) mod life;
 pub(crate) mod parameters;
 pub(crate) mod publish;
 pub(crate) mod sign;

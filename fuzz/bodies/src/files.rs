@@ -416,7 +416,12 @@ pub(crate) fn key_operation(data: &[u8]) {
                 let read = install.read().expect("a checked certificate");
                 assert!(read.not_before < read.not_after);
             }
-            (KeyOperation::GenerateKey(_), None) => {}
+            (
+                KeyOperation::GenerateKey(_)
+                | KeyOperation::ReshareKey(_)
+                | KeyOperation::RepairShare(_),
+                None,
+            ) => {}
             (operation, signed) => panic!("{operation:?}: {signed:?}"),
         }
     }

@@ -23,7 +23,7 @@ use bauta_signer_protocol::messages::{
     Append, Bytes, Code, Commitment, Cosigned, DkgAgreement, DkgRound1, DkgRound1s, DkgRound2,
     DkgRound2s, DkgRun, DkgStart, FrostPackage, FrostSigner, Hello, Message, NonceCommitments,
     NumberedCommitment, Object, ObjectWanted, Published, Received, Refused, SealedPackage,
-    SignRequest, SignatureShare, Slot, Stage, Subject, ToCoordinator, ToNode,
+    SharedKey, SignRequest, SignatureShare, Slot, Stage, Subject, ToCoordinator, ToNode,
 };
 use bauta_statement::certificate::{Ca, Evidence, assemble, ca};
 use bauta_statement::challenge::ChallengeKey;
@@ -344,6 +344,10 @@ pub(crate) fn file_texts() -> Vec<String> {
         let name = body["name"].as_str().unwrap().to_owned();
         World::json_text(kind, &name, 1, &body)
     };
+    let operation = |name: &str, operation: &KeyOperation| {
+        let header = World::header(Kind::KeyOperation, name, 1, crate::world::FAR);
+        to_text(&header, operation).unwrap()
+    };
     let rich = r#"{"name": "rich", "description": "every test", "issuer_set": "members", "schema": "employee",
         "unbounded": true, "certificate": {"keys": ["ed25519"]},
         "predicates": [
@@ -379,6 +383,14 @@ pub(crate) fn file_texts() -> Vec<String> {
         operation("request-ca-1", request),
         operation("certify-2026", subordinate),
         operation("install-2026", install),
+        operation(
+            "reshare-ca-1",
+            KeyOperation::ReshareKey(world.reshare(&world.ca_key("ca-1"))),
+        ),
+        operation(
+            "repair-ca-1",
+            KeyOperation::RepairShare(World::repair(&world.ca_key("ca-1"))),
+        ),
         parameters,
         World::tombstone_text(Kind::Policy, "old"),
     ]
@@ -389,6 +401,13 @@ fn run() -> DkgRun {
         operation: [1; 32],
         index: 2,
         attempt: [3; 16],
+    }
+}
+
+fn shared_key() -> SharedKey {
+    SharedKey {
+        group_key: [2; 32],
+        sharing: [6; 32],
     }
 }
 
@@ -460,7 +479,7 @@ fn to_node() -> Vec<ToNode> {
             proof: bytes(b"proof"),
             csr: bytes(b"csr"),
             openings: bytes(b""),
-            group_key: [2; 32],
+            key: shared_key(),
             tbs_digest: [3; 32],
             scheme: 1,
             round: 1,
@@ -474,6 +493,10 @@ fn to_node() -> Vec<ToNode> {
         ToNode::NotWelcome(NotWelcome {
             to: "signer-1".into(),
             proof: Proof::Boot(boot()),
+        }),
+        ToNode::RepairRound3s(DkgRound2s {
+            run: run(),
+            round2: vec![round2()],
         }),
     ]
 }
@@ -530,7 +553,7 @@ fn to_coordinator() -> Vec<ToCoordinator> {
             signature: [3; 64],
         }),
         ToCoordinator::Nonces(NonceCommitments {
-            group_key: [2; 32],
+            key: shared_key(),
             boot: [1; 16],
             commitments: vec![NumberedCommitment {
                 number: 1,
@@ -554,6 +577,8 @@ fn to_coordinator() -> Vec<ToCoordinator> {
             proof: Proof::Checkpoint(bytes(b"note")),
         }),
         ToCoordinator::Goodbye,
+        ToCoordinator::RepairRound3(round2()),
+        ToCoordinator::Repaired(run()),
     ]
 }
 

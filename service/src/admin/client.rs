@@ -92,6 +92,22 @@ impl Client {
         self.ask(Method::POST, wire::KEY_GENERATION, &[]).await
     }
 
+    /// Runs the newest logged resharing; returns when the authority that names the new shares is logged.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] if a member is away, or cheated.
+    pub async fn reshare_key(&self) -> Result<(), AdminError> {
+        self.ask(Method::POST, wire::RESHARING, &[]).await
+    }
+
+    /// Runs the newest logged repair; returns when the signer has its share back.
+    ///
+    /// # Errors
+    /// [`AdminError::Refused`] if a member is away, or cheated.
+    pub async fn repair_share(&self) -> Result<(), AdminError> {
+        self.ask(Method::POST, wire::SHARE_REPAIR, &[]).await
+    }
+
     /// Has the signers sign the CA certificate that a logged key operation asks for.
     ///
     /// # Errors

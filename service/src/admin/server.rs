@@ -33,7 +33,7 @@ use super::hierarchy;
 use super::wire::{
     self, CaKeyStatus, EpochLogged, Logged, Refusal, SignerState, SignerStatus, Status,
 };
-use crate::{State, clock, epochs::Epochs};
+use crate::{State, clock, coordinator::Outcome, epochs::Epochs};
 
 /// What the handlers work with.
 pub(super) struct Admin {
@@ -118,6 +118,8 @@ pub(crate) async fn serve(
         .route(wire::FILES, post(log_file))
         .route(wire::OBJECTS, post(put_object))
         .route(wire::KEY_GENERATION, post(generate_key))
+        .route(wire::RESHARING, post(reshare_key))
+        .route(wire::SHARE_REPAIR, post(repair_share))
         .route(wire::CA_CERTIFICATE, post(hierarchy::sign_ca_certificate))
         .route(wire::CA, get(hierarchy::ca_state))
         .route(wire::SIGNATURES, post(hierarchy::sign_operation))
@@ -239,35 +241,70 @@ async fn put_object(Shared(admin): Shared<Arc<Admin>>, bytes: Bytes) -> Result<J
 }
 
 async fn generate_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
-    let state = &admin.state;
+    run_pending(
+        &admin.state,
+        |operation| matches!(operation, KeyOperation::GenerateKey(_)),
+        "no key generation is logged that was not run yet; log a signed key operation first",
+    )
+    .await
+}
+
+async fn reshare_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
+    run_pending(
+        &admin.state,
+        |operation| matches!(operation, KeyOperation::ReshareKey(_)),
+        "no resharing of the sharing in force is logged that was not run yet; log a signed key operation first",
+    )
+    .await
+}
+
+async fn repair_share(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
+    run_pending(
+        &admin.state,
+        |operation| matches!(operation, KeyOperation::RepairShare(_)),
+        "no repair of a share of the sharing in force is logged; log a signed key operation first",
+    )
+    .await
+}
+
+/// Has the signers do what the newest pending key operation of a kind orders, and logs what comes of it.
+async fn run_pending(
+    state: &Arc<State>,
+    wanted: fn(&KeyOperation) -> bool,
+    none: &str,
+) -> Result<Json<()>, Failure> {
     let mut task = {
         let ledger = state.ledger();
-        let pending = ledger.pending_generations(clock::now());
-        let Some((logged, generate)) = pending
-            .first()
-            .filter(|(logged, _)| logged.index < state.logs.size())
-        else {
-            return Err(refused(
-                "no key generation is logged that was not run yet; log a signed key operation first",
-            ));
+        let pending = ledger.pending_operations(clock::now());
+        let published = |index| index < state.logs.size();
+        let newest = pending
+            .into_iter()
+            .filter(|logged| published(logged.index) && wanted(&logged.body))
+            .max_by_key(|logged| logged.index);
+        let (Some(logged), Some(authority)) = (newest, ledger.authority()) else {
+            return Err(refused(none));
         };
-        let participants = ledger_rulebook::participants(generate)
-            .ok_or_else(|| refused("its threshold is out of range"))?;
         GenerationTask {
             operation: logged.digest,
             index: logged.index,
             proof: Vec::new(),
-            participants,
+            order: ledger_rulebook::order(authority, &logged.body)
+                .ok_or_else(|| refused("its numbers are out of range"))?,
         }
     };
     task.proof = proof(state, task.index).await?;
-    let agreed = state
+    let outcome = state
         .coordinator
         .generate_key(task)
         .await
         .map_err(refused)?;
-    let note = ledger_rulebook::authority_note(&agreed.text, &agreed.signatures).map_err(failed)?;
-    submit_file(state, note).await?;
+    if let Outcome::Agreed(agreed) = outcome {
+        let own = agreed.key_signature.as_ref();
+        let own = own.map(|signature| (&agreed.group_key, signature));
+        let note = ledger_rulebook::authority_note(&agreed.text, &agreed.signatures, own)
+            .map_err(failed)?;
+        submit_file(state, note).await?;
+    }
     Ok(Json(()))
 }
 

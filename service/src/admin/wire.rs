@@ -11,6 +11,10 @@ pub(crate) const FILES: &str = "/files";
 pub(crate) const OBJECTS: &str = "/objects";
 /// `POST /key-generation`: runs the logged key generation that was not run yet.
 pub(crate) const KEY_GENERATION: &str = "/key-generation";
+/// `POST /resharing`: runs the newest logged resharing (or refresh), and logs its result.
+pub(crate) const RESHARING: &str = "/resharing";
+/// `POST /share-repair`: runs the newest logged repair of a share.
+pub(crate) const SHARE_REPAIR: &str = "/share-repair";
 /// `POST /ca-certificate`: has the signers sign the CA certificate of the logged key operation.
 pub(crate) const CA_CERTIFICATE: &str = "/ca-certificate";
 /// `GET /ca`: all that is logged about CA keys.

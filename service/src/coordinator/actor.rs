@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{
-    AgreedKey, Command, GenerationError, SignerStatus,
+    AgreedKey, Command, GenerationError, Outcome, SignerStatus,
     streams::{self, Outbox},
 };
 use crate::{
@@ -98,7 +98,7 @@ pub(crate) struct Actor {
     current: BTreeMap<String, u64>,
     proposed: Option<Proposed>,
     signing: HashMap<u64, Vec<oneshot::Sender<Signing>>>,
-    generating: Vec<oneshot::Sender<Result<AgreedKey, GenerationError>>>,
+    generating: Vec<oneshot::Sender<Result<Outcome, GenerationError>>>,
     status: watch::Sender<Vec<SignerStatus>>,
 }
 
@@ -453,13 +453,19 @@ impl Actor {
                 group_key,
                 text,
                 signatures,
+                key_signature,
                 ..
             } => {
-                self.generated(&Ok(AgreedKey {
+                self.generated(&Ok(Outcome::Agreed(AgreedKey {
                     group_key,
                     text,
                     signatures,
-                }));
+                    key_signature,
+                })));
+            }
+            Event::ShareRepaired { node, .. } => {
+                info!(signer = node, "a signer has its share back");
+                self.generated(&Ok(Outcome::Repaired));
             }
             Event::GenerationWaits { missing, .. } => {
                 // One that is there only lags behind the log, and is asked again; whoever asked is told after its patience.
@@ -469,7 +475,7 @@ impl Actor {
                     .cloned()
                     .collect();
                 if away.is_empty() {
-                    info!(signers = missing.join(", "), "key generation waits");
+                    info!(signers = missing.join(", "), "a run waits");
                 } else {
                     self.generated(&Err(GenerationError::Waits(away)));
                 }
@@ -477,7 +483,7 @@ impl Actor {
             Event::GenerationFailed {
                 node, code, reason, ..
             } => {
-                warn!(signer = node, ?code, reason, "key generation failed");
+                warn!(signer = node, ?code, reason, "a run failed");
                 self.generated(&Err(GenerationError::Failed { node, reason }));
             }
             Event::Refused {
@@ -504,7 +510,7 @@ impl Actor {
             .for_each(|reply| drop(reply.send(signing.clone())));
     }
 
-    fn generated(&mut self, result: &Result<AgreedKey, GenerationError>) {
+    fn generated(&mut self, result: &Result<Outcome, GenerationError>) {
         self.generating
             .drain(..)
             .for_each(|reply| drop(reply.send(result.clone())));

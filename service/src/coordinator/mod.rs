@@ -25,31 +25,39 @@ use crate::{
     tls::{self, Pins, TlsError},
 };
 
-/// Key generation takes several rounds among all participants.
+/// Key generation, resharing and repair take several rounds among all members.
 const GENERATION_PATIENCE: Duration = Duration::from_secs(60);
 /// Requests that wait for the actor.
 const QUEUE: usize = 256;
 
-/// Why there is no key.
+/// Why a run has no result.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum GenerationError {
-    /// All participants must take part.
-    #[error("key generation waits for {}: start them, then ask again", list(.0))]
+    /// All members must take part.
+    #[error("the run waits for {}: start them, then ask again", list(.0))]
     Waits(Vec<String>),
-    /// A participant failed or cheated.
-    #[error("key generation failed at {node}: {reason}")]
+    /// A member failed or cheated.
+    #[error("the run failed{}: {reason}", at(.node))]
     Failed {
-        /// Who.
+        /// Who; nobody in particular if empty.
         node: String,
         /// Why.
         reason: String,
     },
     /// It took too long; it goes on.
-    #[error("key generation is not done after {} s; ask again, and look at the signers' logs", GENERATION_PATIENCE.as_secs())]
+    #[error("the run is not done after {} s; ask again, and look at the signers' logs", GENERATION_PATIENCE.as_secs())]
     Slow,
     /// The service is stopping.
     #[error("the coordinator has stopped")]
     Stopped,
+}
+
+fn at(node: &str) -> String {
+    if node.is_empty() {
+        String::new()
+    } else {
+        format!(" at {node}")
+    }
 }
 
 fn list(names: &[String]) -> String {
@@ -60,7 +68,16 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// A key that all participants agreed on, and the authority file that says so.
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A key or a new sharing.
+    Agreed(AgreedKey),
+    /// A signer has its share back.
+    Repaired,
+}
+
+/// A key or new sharing that all participants agreed on, and the authority file that says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgreedKey {
     /// The group key.
@@ -69,6 +86,8 @@ pub struct AgreedKey {
     pub text: String,
     /// Each participant's signature over it.
     pub signatures: BTreeMap<String, [u8; 64]>,
+    /// After a resharing, the key's own, by its new shares.
+    pub key_signature: Option<[u8; 64]>,
 }
 
 /// One signer as the coordinator sees it.
@@ -84,10 +103,10 @@ pub struct SignerStatus {
 
 /// What the actor is told beside the sequencer's commands.
 pub(crate) enum Command {
-    /// Have a key made.
+    /// Have a key made or shared anew, or a share repaired.
     Generate(
         Box<GenerationTask>,
-        oneshot::Sender<Result<AgreedKey, GenerationError>>,
+        oneshot::Sender<Result<Outcome, GenerationError>>,
     ),
     /// Something happened on a signer's stream.
     Stream(streams::Event),
@@ -155,11 +174,11 @@ impl CoordinatorHandle {
         self.orders.clone()
     }
 
-    /// Has a key made by all participants.
+    /// Has the members of a run do what it orders: make a key, share it anew, repair a share.
     ///
     /// # Errors
     /// [`GenerationError`].
-    pub async fn generate_key(&self, task: GenerationTask) -> Result<AgreedKey, GenerationError> {
+    pub async fn generate_key(&self, task: GenerationTask) -> Result<Outcome, GenerationError> {
         let (reply, answer) = oneshot::channel();
         self.commands
             .send(Command::Generate(Box::new(task), reply))

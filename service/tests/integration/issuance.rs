@@ -357,3 +357,37 @@ async fn certificates_are_issued_once_and_resumed() {
     // A new challenge with the same key spends nothing more.
     issuing.issued(&issuing.request(3, &last_csr).await).await;
 }
+
+/// Certificates of before and after a refresh verify under the one CA certificate; nothing else of the CA is new either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_between_two_certificates() {
+    let issuing = Issuing::ready(&[]).await;
+    let (world, client) = (&issuing.world, issuing.world.client());
+    let group_key = client.status().await.unwrap().ca_keys[0].group_key;
+    let issue = async |counter| -> Vec<Vec<u8>> {
+        let request = issuing.request(counter, &csr()).await;
+        let answer = issuing.issued(&request).await;
+        let chain = answer["certificate_chain"].as_str().unwrap();
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes());
+        chain.map(|der| der.unwrap().to_vec()).collect()
+    };
+    let before = issue(0).await;
+    assert!(client.reshare_key().await.is_err(), "nothing is ordered");
+    let authority = client.ca().await.unwrap().authority;
+    client.submit_file(&world.refresh().await).await.unwrap();
+    client.reshare_key().await.unwrap();
+    assert_ne!(client.ca().await.unwrap().authority, authority);
+    assert!(client.reshare_key().await.is_err(), "it is done");
+    let after = issue(1).await;
+    assert_eq!(
+        client.status().await.unwrap().ca_keys[0].group_key,
+        group_key
+    );
+    assert_eq!(before[1], after[1], "another CA certificate");
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&group_key).unwrap();
+    for chain in [&before, &after] {
+        let (tbs, signature) = bauta_statement::certificate::disassemble(&chain[0]).unwrap();
+        key.verify_strict(&tbs, &ed25519_dalek::Signature::from_bytes(&signature))
+            .unwrap();
+    }
+}

@@ -21,7 +21,7 @@ use bauta_statement::{
         self, Authority, Header, KeyOperation, Kind, SignedFile,
         authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
         hierarchy::Purpose,
-        key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate},
+        key_operation::{CaSubject, GenerateKey, Participant, ReshareKey, SignCaCertificate},
     },
     note::{self, NoteKey, NoteSigner},
 };
@@ -365,6 +365,34 @@ impl World {
             purpose: Purpose::Issuing,
         });
         self.sign(Kind::KeyOperation, &format!("generate-{key}"), &body)
+    }
+
+    /// New shares for all signers, made of those of the first three.
+    pub(crate) async fn refresh(&self) -> Vec<u8> {
+        let note = self.client().ca().await.unwrap().authority;
+        let file::Body::Authority(authority) = SignedFile::parse(note.as_bytes()).unwrap().body
+        else {
+            panic!("no authority")
+        };
+        let key = &authority.ca_keys[0];
+        let participants = (1..)
+            .zip(&authority.signers)
+            .map(|(identifier, signer)| Participant {
+                identifier,
+                signer: signer.name.clone(),
+                approval: signer.approval.clone(),
+            });
+        let body = KeyOperation::ReshareKey(ReshareKey {
+            key: key.name.clone(),
+            group_key: key.group_key,
+            from: key.sharing(),
+            dealers: (1..=3).map(|number| format!("signer-{number}")).collect(),
+            participants: participants.collect(),
+            n: 5,
+            t: key.t,
+            q: authority.quorum.q,
+        });
+        self.sign(Kind::KeyOperation, "refresh", &body)
     }
 
     /// An order to sign the CA certificate of a key.

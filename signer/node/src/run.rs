@@ -507,15 +507,30 @@ fn tell(event: &NodeEvent) {
     match event {
         NodeEvent::Cosigned(head) => info!(size = head.size, root = hex(&head.root), "cosigned"),
         NodeEvent::ShareGiven { index } => info!(index, "gave a share"),
-        NodeEvent::KeyMade(key) => info!(key = hex(key), "took part in making a key"),
-        NodeEvent::KeyInForce(key) => info!(key = hex(key), "a key is in force"),
-        NodeEvent::ShareErased(key) => {
-            info!(key = hex(key), "a key was retired: its share is erased");
-        }
+        NodeEvent::KeyMade(key) => info!(
+            key = hex(&key.group_key),
+            sharing = hex(&key.sharing),
+            "took part in making shares of a key"
+        ),
+        NodeEvent::KeyInForce(key) => info!(
+            key = hex(&key.group_key),
+            sharing = hex(&key.sharing),
+            "the share of a key is in force"
+        ),
+        NodeEvent::ShareErased(key) => info!(
+            key = hex(&key.group_key),
+            sharing = hex(&key.sharing),
+            "erased a share: another has taken its place, or its key was retired"
+        ),
+        NodeEvent::ShareRepaired(key) => info!(
+            key = hex(&key.group_key),
+            sharing = hex(&key.sharing),
+            "other signers made this one's share again"
+        ),
         NodeEvent::WrongShare(key) => {
             error!(
                 key = hex(key),
-                "the share held does not fit the published one, and is not used: have it repaired"
+                "no share is held here that fits the published one: have it repaired (bauta ca repair)"
             );
         }
         NodeEvent::Fork { ours, theirs } => error!(
@@ -666,7 +681,10 @@ fn unix_now() -> u64 {
 mod tests {
     use super::*;
     use bauta_log::LogSigner;
-    use bauta_signer_protocol::{keys::NodeKeys, messages::Stage};
+    use bauta_signer_protocol::{
+        keys::NodeKeys,
+        messages::{SharedKey, Stage},
+    };
     use ed25519_dalek::SigningKey;
 
     /// A worker over a fresh disk, of a log that has not begun.
@@ -715,7 +733,11 @@ mod tests {
         // Only a data key that is there seals: this is what a share of a new key needs.
         let seals = |shell: &mut Shell<LedgerRulebook>| {
             let share = Record::KeyShare {
-                group_key: [9; 32],
+                key: SharedKey {
+                    group_key: [9; 32],
+                    sharing: [8; 32],
+                },
+                born: 1,
                 secret: zeroize::Zeroizing::new(vec![1, 2, 3]),
             };
             match shell.store.persist(&[share]) {

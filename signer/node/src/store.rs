@@ -26,8 +26,8 @@ use bauta_log::{
 use bauta_signer_protocol::{
     keys::KeyShare,
     memory::Memory,
-    messages::{Digest, GroupKey, Slot},
-    node::{DurableHead, Record},
+    messages::{Digest, GroupKey, SharedKey, Slot},
+    node::{DurableHead, Record, StoredShare},
     rulebook::{Objects, Store},
 };
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
@@ -46,9 +46,9 @@ const HEAD_KEY: &str = "head";
 const PENDING: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pending");
 /// The TBS digest of each entry that a share was given for.
 const BOUND: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("bound");
-/// Spent nonces: group key ‖ boot ‖ number.
+/// Spent nonces: group key ‖ sharing ‖ boot ‖ number.
 const BURNT: TableDefinition<'_, &[u8], ()> = TableDefinition::new("burnt");
-/// Sealed shares by group key.
+/// Shares by group key ‖ sharing: size of the log when it was made (8 bytes, big-endian) ‖ sealed share.
 const SHARES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("shares");
 
 /// What the signer remembers beside its log, by name.
@@ -191,9 +191,9 @@ impl DiskStore {
             .iter()?
             .map(|row| {
                 let (key, _) = row?;
-                key.value()
-                    .try_into()
-                    .map_err(|_| StoreError::Damaged("the key of a share"))
+                read_share_key(key.value())
+                    .map(|key| key.group_key)
+                    .ok_or(StoreError::Damaged("the key of a share"))
             })
             .collect()
     }
@@ -202,20 +202,24 @@ impl DiskStore {
     ///
     /// # Errors
     /// [`StoreError::Seal`] if one was sealed elsewhere, [`StoreError::Damaged`].
-    pub fn shares(&self) -> Result<Vec<KeyShare>, StoreError> {
+    pub fn shares(&self) -> Result<Vec<StoredShare>, StoreError> {
         let table = self.database.begin_read()?.open_table(SHARES)?;
         let mut shares = Vec::new();
         for row in table.iter()? {
-            let (key, sealed) = row?;
-            let secret = self
-                .vault
-                .open_sealed(&share_purpose(key.value()), sealed.value())?;
-            let share =
-                KeyShare::from_bytes(&secret).map_err(|_| StoreError::Damaged("a key share"))?;
-            if share.group_key().as_slice() != key.value() {
-                return Err(StoreError::Damaged("a key share"));
+            let (key, value) = row?;
+            let damaged = || StoreError::Damaged("a key share");
+            let key = read_share_key(key.value()).ok_or_else(damaged)?;
+            let (born, sealed) = value.value().split_first_chunk::<8>().ok_or_else(damaged)?;
+            let secret = self.vault.open_sealed(&share_purpose(&key), sealed)?;
+            let share = KeyShare::from_bytes(&secret).map_err(|_| damaged())?;
+            if share.group_key() != key.group_key {
+                return Err(damaged());
             }
-            shares.push(share);
+            shares.push(StoredShare {
+                key,
+                born: u64::from_be_bytes(*born),
+                share,
+            });
         }
         Ok(shares)
     }
@@ -266,23 +270,21 @@ impl DiskStore {
                             return Err(StoreError::Bound(*index));
                         }
                     }
-                    Record::Burnt { group_key, slot } => {
-                        if burnt
-                            .insert(nonce_key(group_key, slot).as_slice(), ())?
-                            .is_some()
-                        {
+                    Record::Burnt { key, slot } => {
+                        if burnt.insert(nonce_key(key, slot).as_slice(), ())?.is_some() {
                             return Err(StoreError::Burnt);
                         }
                     }
-                    Record::KeyShare { group_key, secret } => {
-                        let sealed = self.vault.seal(&share_purpose(group_key), secret)?;
-                        shares.insert(group_key.as_slice(), sealed.as_slice())?;
+                    Record::KeyShare { key, born, secret } => {
+                        let sealed = self.vault.seal(&share_purpose(key), secret)?;
+                        let value = [&born.to_be_bytes(), sealed.as_slice()].concat();
+                        shares.insert(share_key(key).as_slice(), value.as_slice())?;
+                    }
+                    Record::Erased(key) => {
+                        shares.remove(share_key(key).as_slice())?;
                     }
                     Record::Remember { name, value } => {
                         memory.insert(name.to_bytes().as_slice(), value.as_slice())?;
-                    }
-                    Record::ShareErased(group_key) => {
-                        shares.remove(group_key.as_slice())?;
                     }
                     Record::Object { .. } | Record::Tiles(_) => {}
                 }
@@ -311,16 +313,19 @@ impl DiskStore {
                 self.bound_checked(*index)?.as_ref() == Some(tbs_digest),
                 "a TBS digest",
             ),
-            Record::Burnt { group_key, slot } => {
-                (self.burnt_checked(group_key, slot)?, "a spent nonce")
-            }
-            Record::KeyShare { group_key, secret } => {
+            Record::Burnt { key, slot } => (self.burnt_checked(key, slot)?, "a spent nonce"),
+            Record::Erased(key) => {
                 let shares = read.open_table(SHARES)?;
-                let sealed = shares.get(group_key.as_slice())?;
-                let opened = sealed.map(|sealed| {
-                    self.vault
-                        .open_sealed(&share_purpose(group_key), sealed.value())
-                });
+                let gone = shares.get(share_key(key).as_slice())?.is_none();
+                (gone, "an erased share")
+            }
+            Record::KeyShare { key, born, secret } => {
+                let shares = read.open_table(SHARES)?;
+                let value = shares.get(share_key(key).as_slice())?;
+                let opened = value
+                    .as_ref()
+                    .and_then(|value| value.value().strip_prefix(&born.to_be_bytes()))
+                    .map(|sealed| self.vault.open_sealed(&share_purpose(key), sealed));
                 (
                     opened.transpose()?.as_deref() == Some(&**secret),
                     "a key share",
@@ -329,12 +334,6 @@ impl DiskStore {
             Record::Remember { name, value } => (
                 self.remembered_checked(name)?.as_ref() == Some(value),
                 "what it remembers",
-            ),
-            Record::ShareErased(group_key) => (
-                read.open_table(SHARES)?
-                    .get(group_key.as_slice())?
-                    .is_none(),
-                "the erasure of a key share",
             ),
             Record::Object { .. } | Record::Tiles(_) => (true, ""),
         };
@@ -428,9 +427,9 @@ impl DiskStore {
         Ok(Some(digest))
     }
 
-    fn burnt_checked(&self, group_key: &GroupKey, slot: &Slot) -> Result<bool, StoreError> {
+    fn burnt_checked(&self, key: &SharedKey, slot: &Slot) -> Result<bool, StoreError> {
         let table = self.database.begin_read()?.open_table(BURNT)?;
-        Ok(table.get(nonce_key(group_key, slot).as_slice())?.is_some())
+        Ok(table.get(nonce_key(key, slot).as_slice())?.is_some())
     }
 }
 
@@ -516,12 +515,11 @@ impl Store for DiskStore {
     }
 
     /// A database that fails answers "spent", so that nothing is signed.
-    fn burnt(&self, group_key: &GroupKey, slot: &Slot) -> bool {
-        self.burnt_checked(group_key, slot)
-            .unwrap_or_else(|problem| {
-                error!(%problem, "the record of spent nonces could not be read");
-                true
-            })
+    fn burnt(&self, key: &SharedKey, slot: &Slot) -> bool {
+        self.burnt_checked(key, slot).unwrap_or_else(|problem| {
+            error!(%problem, "the record of spent nonces could not be read");
+            true
+        })
     }
 
     /// A database that fails answers with what is no value of any row, so that nothing counts as never seen.
@@ -540,12 +538,30 @@ impl Store for DiskStore {
     }
 }
 
-fn share_purpose(group_key: &[u8]) -> String {
-    format!("share/{}", data_encoding::HEXLOWER.encode(group_key))
+fn share_purpose(key: &SharedKey) -> String {
+    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+    format!("share/{}/{}", hex(&key.group_key), hex(&key.sharing))
 }
 
-fn nonce_key(group_key: &GroupKey, slot: &Slot) -> Vec<u8> {
-    [group_key.as_slice(), &slot.boot, &slot.number.to_be_bytes()].concat()
+fn share_key(key: &SharedKey) -> Vec<u8> {
+    [key.group_key, key.sharing].concat()
+}
+
+fn read_share_key(bytes: &[u8]) -> Option<SharedKey> {
+    let (group_key, sharing) = bytes.split_first_chunk::<32>()?;
+    Some(SharedKey {
+        group_key: *group_key,
+        sharing: sharing.try_into().ok()?,
+    })
+}
+
+fn nonce_key(key: &SharedKey, slot: &Slot) -> Vec<u8> {
+    [
+        share_key(key).as_slice(),
+        &slot.boot,
+        &slot.number.to_be_bytes(),
+    ]
+    .concat()
 }
 
 fn encode_head(durable: &DurableHead) -> Vec<u8> {
@@ -583,6 +599,7 @@ mod tests {
     use super::*;
     use crate::seal::PassphraseSeal;
     use bauta_log::{Checkpoint, LogSigner};
+    use zeroize::Zeroizing;
 
     fn open(folder: &Path) -> DiskStore {
         let keys = folder.join("keys");
@@ -675,8 +692,12 @@ mod tests {
     fn a_nonce_is_spent_once_and_an_entry_bound_once_across_restarts() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = open(folder.path());
-        let burnt = || Record::Burnt {
+        let key = SharedKey {
             group_key: [1; 32],
+            sharing: [4; 32],
+        };
+        let burnt = || Record::Burnt {
+            key,
             slot: Slot {
                 boot: [2; 16],
                 number: 3,
@@ -689,20 +710,17 @@ mod tests {
         store.persist(&[bound(1), burnt()]).unwrap();
         drop(store);
         let mut store = open(folder.path());
-        assert!(store.burnt(
-            &[1; 32],
-            &Slot {
-                boot: [2; 16],
-                number: 3
-            }
-        ));
-        assert!(!store.burnt(
-            &[1; 32],
-            &Slot {
-                boot: [2; 16],
-                number: 4
-            }
-        ));
+        let slot = |number| Slot {
+            boot: [2; 16],
+            number,
+        };
+        let of_another_sharing = SharedKey {
+            sharing: [5; 32],
+            ..key
+        };
+        assert!(store.burnt(&key, &slot(3)));
+        assert!(!store.burnt(&key, &slot(4)));
+        assert!(!store.burnt(&of_another_sharing, &slot(3)));
         assert_eq!(store.bound(9), Some([1; 32]));
         assert!(matches!(store.persist(&[burnt()]), Err(StoreError::Burnt)));
         store.persist(&[bound(1)]).unwrap();
@@ -714,24 +732,61 @@ mod tests {
         assert_eq!(store.bound(9), Some([1; 32]));
     }
 
+    /// A share by a dealer, for the store alone.
+    fn share(seed: u64) -> Zeroizing<Vec<u8>> {
+        use rand::SeedableRng as _;
+        let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
+        let ids = frost_ed25519::keys::IdentifierList::Default;
+        let (shares, _) = frost_ed25519::keys::generate_with_dealer(3, 2, ids, &mut rng).unwrap();
+        let package: frost_ed25519::keys::KeyPackage =
+            shares.into_values().next().unwrap().try_into().unwrap();
+        Zeroizing::new(package.serialize().unwrap())
+    }
+
     #[test]
-    fn an_erased_share_is_gone_after_a_restart() {
+    fn two_sharings_of_a_key_lie_side_by_side_until_one_is_erased() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = open(folder.path());
-        let share = |group_key| Record::KeyShare {
+        let secret = share(1);
+        let group_key = KeyShare::from_bytes(&secret).unwrap().group_key();
+        let key = |sharing| SharedKey {
             group_key,
-            secret: vec![9; 40].into(),
+            sharing: [sharing; 32],
         };
-        store.persist(&[share([1; 32]), share([2; 32])]).unwrap();
-        store.persist(&[Record::ShareErased([1; 32])]).unwrap();
+        let record = |sharing| Record::KeyShare {
+            key: key(sharing),
+            born: 7 + u64::from(sharing),
+            secret: secret.clone(),
+        };
+        store.persist(&[record(1), record(2)]).unwrap();
+        let held = |store: &DiskStore| {
+            let shares = store.shares().unwrap().into_iter();
+            shares.map(|one| (one.key, one.born)).collect::<Vec<_>>()
+        };
+        assert_eq!(held(&store), [(key(1), 8), (key(2), 9)]);
+        store.persist(&[Record::Erased(key(1))]).unwrap();
         // Erasing again, after a crash between the two, is no failure.
-        store.persist(&[Record::ShareErased([1; 32])]).unwrap();
+        store.persist(&[Record::Erased(key(1))]).unwrap();
+        assert_eq!(held(&store), [(key(2), 9)]);
         drop(store);
         let store = open(folder.path());
-        let read = store.database.begin_read().unwrap();
-        let shares = read.open_table(SHARES).unwrap();
-        assert!(shares.get([1; 32].as_slice()).unwrap().is_none());
-        assert!(shares.get([2; 32].as_slice()).unwrap().is_some());
+        assert_eq!(held(&store), [(key(2), 9)]);
+        // One that was moved to another place is of no use there: the seal names the place.
+        let transaction = store.database.begin_write().unwrap();
+        {
+            let mut shares = transaction.open_table(SHARES).unwrap();
+            let sealed = shares
+                .remove(share_key(&key(2)).as_slice())
+                .unwrap()
+                .unwrap()
+                .value()
+                .to_vec();
+            shares
+                .insert(share_key(&key(3)).as_slice(), sealed.as_slice())
+                .unwrap();
+        }
+        transaction.commit().unwrap();
+        assert!(matches!(store.shares(), Err(StoreError::Seal(_))));
     }
 
     #[test]

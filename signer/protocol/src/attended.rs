@@ -7,10 +7,8 @@ use std::collections::BTreeSet;
 use rand_core::{CryptoRng, RngCore};
 
 use crate::{
-    keys::KeyShare,
     messages::{Code, GroupKey},
-    node::{HeldKey, Node, NodeEvent, Output},
-    nonces::NonceStock,
+    node::{HeldKey, Node, NodeEvent, Output, StoredShare},
     rulebook::Rulebook,
 };
 
@@ -26,7 +24,7 @@ pub struct Order {
     pub file: String,
     /// What it orders, for a person to read.
     pub what: String,
-    /// The key that signs; `None` where one is to be made.
+    /// The key that signs; `None` where one is to be made, or shares of it.
     pub group_key: Option<GroupKey>,
 }
 
@@ -63,7 +61,7 @@ impl<B: Rulebook> Node<B> {
         &mut self,
         now: u64,
         rng: &mut R,
-        shares: Vec<KeyShare>,
+        shares: Vec<StoredShare>,
         approval: Approval,
     ) -> Output {
         let mut output = Output::default();
@@ -76,16 +74,12 @@ impl<B: Rulebook> Node<B> {
             issued: BTreeSet::new(),
             until: now.saturating_add(SESSION),
         };
-        for share in shares {
+        for stored in shares {
             // A session that follows another keeps its nonces: each is used once, whoever is asked.
             let boot = self.boot;
             self.held
-                .entry(share.group_key())
-                .or_insert_with(|| HeldKey {
-                    share,
-                    stock: NonceStock::new(boot),
-                    public: None,
-                });
+                .entry(stored.key)
+                .or_insert_with(|| HeldKey::new(stored.share, stored.born, boot));
         }
         self.activate(&mut output);
         self.fill_stocks(rng, &mut Output::default());
@@ -105,7 +99,7 @@ impl<B: Rulebook> Node<B> {
             self.attendance = Attendance::Away;
             // Shares and nonces erase themselves.
             self.held.clear();
-            self.generation = None;
+            self.joint = None;
             output.send.push(self.hello());
             output.events.push(NodeEvent::Left);
         }

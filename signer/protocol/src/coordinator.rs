@@ -18,8 +18,8 @@ use crate::{
     generation::Generation,
     keys::PublicShares,
     messages::{
-        Code, Commitment, Digest, DkgRun, GroupKey, Hello, MAX_COMMITMENTS, NonceCommitments, Slot,
-        Stage, Subject, ToCoordinator, ToNode,
+        Code, Commitment, Digest, DkgRun, GroupKey, Hello, MAX_COMMITMENTS, NonceCommitments,
+        SharedKey, Slot, Stage, Subject, ToCoordinator, ToNode,
     },
     rulebook::Objects,
     sessions::Task,
@@ -173,7 +173,7 @@ pub enum Event {
         /// What.
         what: String,
     },
-    /// A key is made, and all participants signed the authority file that says so. It is to be logged.
+    /// A key is made or shared anew, and all participants signed the authority file that says so. It is to be logged.
     KeyAgreed {
         /// Which run.
         run: DkgRun,
@@ -183,15 +183,24 @@ pub enum Event {
         text: String,
         /// Each participant's signature over it.
         signatures: BTreeMap<String, [u8; 64]>,
+        /// After a resharing, the key's own signature over it, by the new shares.
+        key_signature: Option<[u8; 64]>,
     },
-    /// Key generation waits for these participants; all of them must take part.
+    /// A node has its share back.
+    ShareRepaired {
+        /// Which run.
+        run: DkgRun,
+        /// The node.
+        node: String,
+    },
+    /// A run waits for these members; all of them must take part.
     GenerationWaits {
         /// Which run.
         run: DkgRun,
         /// For whom.
         missing: Vec<String>,
     },
-    /// Key generation ended without a key. It may be started again.
+    /// A run ended without a result. It may be started again.
     GenerationFailed {
         /// Which run.
         run: DkgRun,
@@ -257,16 +266,18 @@ pub(crate) struct Peer {
     pub(crate) sent: Option<(u64, Digest)>,
     /// The head that it will not cosign.
     pub(crate) refuses: Option<(u64, Digest)>,
-    /// Nonces that it offered and that nobody used.
-    pub(crate) pool: BTreeMap<GroupKey, VecDeque<(Slot, Commitment)>>,
+    /// Nonces that it offered and that nobody used, by key and sharing.
+    pub(crate) pool: BTreeMap<SharedKey, VecDeque<(Slot, Commitment)>>,
     /// Bad shares and silences, so that others are asked first.
     pub(crate) strikes: u32,
     /// While it waits to be welcomed: when the others are asked again.
     pub(crate) greet: Option<u64>,
 }
 
-/// The most nonces that are kept per node and key.
+/// The most nonces that are kept per node and sharing.
 const MAX_POOL: usize = 1024;
+/// The most sharings for which nonces of one node are kept.
+const MAX_POOLS: usize = 64;
 
 /// The coordinator as a state machine.
 pub struct Coordinator {
@@ -346,6 +357,7 @@ impl Coordinator {
         let mut output = CoordinatorOutput::default();
         self.peers.remove(node);
         self.replace_silent(now, rng, Some(node), &mut output);
+        self.take_test(&mut output);
         output
     }
 
@@ -376,8 +388,12 @@ impl Coordinator {
             ToCoordinator::DkgRound1(round1) => self.dkg_round1(now, node, round1, &mut output),
             ToCoordinator::DkgRound2(round2) => self.dkg_round2(now, node, round2, &mut output),
             ToCoordinator::DkgAgreement(agreement) => {
-                self.dkg_agreement(node, agreement, &mut output)
+                self.dkg_agreement(now, rng, node, agreement, &mut output)
             }
+            ToCoordinator::RepairRound3(round3) => {
+                self.repair_round3(now, node, round3, &mut output)
+            }
+            ToCoordinator::Repaired(run) => self.repaired(node, run, &mut output),
             ToCoordinator::Nonces(nonces) => self.nonces(node, &nonces),
             ToCoordinator::Boot(boot) => self.started(now, node, boot, &mut output),
             ToCoordinator::Welcome(welcome) => {
@@ -409,6 +425,7 @@ impl Coordinator {
             },
         }
         self.start_waiting(now, rng, &mut output);
+        self.take_test(&mut output);
         output
     }
 
@@ -431,6 +448,7 @@ impl Coordinator {
         self.tick_generation(now, &mut output);
         self.replace_silent(now, rng, None, &mut output);
         self.start_waiting(now, rng, &mut output);
+        self.take_test(&mut output);
         output
     }
 
@@ -466,7 +484,8 @@ impl Coordinator {
                 peer.refuses = None;
             }
             // Shares that it has put away, and their nonces with them.
-            peer.pool.retain(|key, _| hello.keys.contains(key));
+            peer.pool
+                .retain(|key, _| hello.keys.contains(&key.group_key));
             peer.size = hello.size;
             peer.next = hello.size;
             peer.resend = None;
@@ -492,7 +511,13 @@ impl Coordinator {
         {
             return;
         }
-        let pool = peer.pool.entry(nonces.group_key).or_default();
+        if !peer.pool.contains_key(&nonces.key) && peer.pool.len() >= MAX_POOLS {
+            // Sharings come and go; those of keys in force stay.
+            let keys = &self.membership.keys;
+            peer.pool
+                .retain(|held, _| keys.iter().any(|key| key.id() == *held));
+        }
+        let pool = peer.pool.entry(nonces.key).or_default();
         for offered in nonces.commitments.iter().take(MAX_COMMITMENTS) {
             let slot = Slot {
                 boot: nonces.boot,
@@ -503,6 +528,103 @@ impl Coordinator {
             if !known && pool.len() < MAX_POOL && frost_scheme::is_sound(&offered.commitment) {
                 pool.push_back((slot, offered.commitment));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bauta_log::{CosignatureSigner, LogSigner};
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+    use super::*;
+    use crate::messages::NumberedCommitment;
+
+    struct Nothing;
+    impl Objects for Nothing {
+        fn object(&self, _: &Digest) -> Option<Vec<u8>> {
+            None
+        }
+    }
+    impl Archive for Nothing {
+        fn entry(&self, _: u64) -> Option<Vec<u8>> {
+            None
+        }
+        fn checkpoint_between(&self, _: u64, _: u64) -> Option<Vec<u8>> {
+            None
+        }
+        fn change_after(&self, _: u64) -> Option<Vec<u8>> {
+            None
+        }
+        fn change_up_to(&self, _: u64) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_node_that_offers_nonces_of_ever_new_sharings_fills_no_memory() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let log = LogSigner::from_seed("log.example", &[1; 32]).unwrap();
+        let cosignature = CosignatureSigner::from_seed("signer.example", &[2; 32]).unwrap();
+        let cosignature = cosignature.verifier().clone();
+        let policy = LogPolicy::quorum_of(
+            log.verifier().clone(),
+            std::slice::from_ref(&cosignature),
+            1,
+        );
+        let in_force = PublicShares {
+            group_key: [7; 32],
+            threshold: 2,
+            shares: Vec::new(),
+        };
+        let mut coordinator = Coordinator::new(
+            Membership {
+                signers: vec![Signer {
+                    name: "signer".into(),
+                    cosignature,
+                }],
+                leaving: Vec::new(),
+                policies: vec![policy.unwrap()],
+                quorum: 1,
+                keys: vec![in_force.clone()],
+            },
+            Patience::default(),
+        );
+        coordinator.connected(0, "signer");
+        let mut tell = |message| {
+            coordinator.handle(0, &mut rng, &Nothing, "signer", message);
+            coordinator.peers["signer"].pool.clone()
+        };
+        tell(ToCoordinator::Hello(Hello {
+            name: "signer".into(),
+            boot: [1; 16],
+            stage: Stage::Welcome,
+            size: 0,
+            root: [0; 32],
+            keys: Vec::new(),
+        }));
+        let point = *log.verifier().public_key();
+        let offer = |key| {
+            ToCoordinator::Nonces(NonceCommitments {
+                key,
+                boot: [1; 16],
+                commitments: vec![NumberedCommitment {
+                    number: 1,
+                    commitment: Commitment {
+                        hiding: point,
+                        binding: point,
+                    },
+                }],
+            })
+        };
+        tell(offer(in_force.id()));
+        for number in 0..=255 {
+            let pool = tell(offer(SharedKey {
+                group_key: [7; 32],
+                sharing: [number; 32],
+            }));
+            assert!(pool.len() <= MAX_POOLS);
+            assert_eq!(pool[&in_force.id()].len(), 1);
         }
     }
 }

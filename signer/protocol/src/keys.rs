@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bauta_statement::file::authority::sharing_id;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use frost_ed25519 as frost;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::messages::GroupKey;
+use crate::messages::{GroupKey, SharedKey};
 
 /// An Ed25519 key that may live in a token: the seam for PKCS#11.
 pub trait Ed25519Key {
@@ -39,9 +40,9 @@ impl Ed25519Key for SigningKey {
 pub struct NodeKeys {
     /// Cosigns checkpoints of this CA's logs, and nothing else.
     pub cosignature: Box<dyn Ed25519Key + Send>,
-    /// Signs what this node says to other signers (key generation, starts, welcomes) and authority files, and nothing
-    /// else. They are told apart by their first bytes: a domain tag with its length in the messages,
-    /// `bauta/v1/authority` and a line feed in the files.
+    /// Signs what this node says to other signers (runs of key generation, resharing and repair; starts, welcomes) and
+    /// authority files, and nothing else. They are told apart by their first bytes: a domain tag with its length in the
+    /// messages, `bauta/v1/authority` and a line feed in the files.
     pub approval: Box<dyn Ed25519Key + Send>,
 }
 
@@ -69,12 +70,12 @@ pub fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> b
     })
 }
 
-/// A signer's FROST identifier for one key: its number in the key-generation file, from 1.
+/// A signer's FROST identifier in one sharing of a key: its number in the key operation, from 1.
 pub(crate) fn identifier(number: u16) -> Result<frost::Identifier, frost::Error> {
     frost::Identifier::try_from(number)
 }
 
-/// The public side of a CA key: the group key and each participant's verifying share.
+/// The public side of a CA key in one sharing: the group key and each participant's verifying share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicShares {
     /// The CA's Ed25519 public key.
@@ -113,6 +114,19 @@ pub enum PublicSharesError {
 }
 
 impl PublicShares {
+    /// The key, and which sharing of it this is.
+    pub fn id(&self) -> SharedKey {
+        let shares = self.shares.iter();
+        SharedKey {
+            group_key: self.group_key,
+            sharing: sharing_id(
+                &self.group_key,
+                usize::from(self.threshold),
+                shares.map(|one| (one.identifier, one.signer.as_str(), &one.share)),
+            ),
+        }
+    }
+
     /// The share of this signer.
     pub fn of(&self, signer: &str) -> Option<&PublicShare> {
         self.shares.iter().find(|share| share.signer == signer)
@@ -178,7 +192,7 @@ pub(crate) fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], frost::Erro
         .map_err(|_| frost::Error::SerializationError)
 }
 
-/// A node's share of one CA key. It leaves this type only as bytes for sealing ([`KeyShare::to_bytes`]), and those are
+/// A node's share of one CA key, in one sharing. It leaves this type only as bytes for sealing ([`KeyShare::to_bytes`]), and those are
 /// zeroized on drop; at rest they are sealed by the node's process, never written as they are.
 pub struct KeyShare {
     package: frost::keys::KeyPackage,

@@ -14,9 +14,10 @@ use bauta_statement::{
     file::{
         self, Authority, KeyOperation,
         authority::{CaKey, Mode, VerifyingShare},
-        key_operation::GenerateKey,
+        hierarchy::Purpose,
+        key_operation::{self, GenerateKey, RepairShare, ReshareKey},
     },
-    note::{self, Digest, NoteError, SignedNote},
+    note::{self, Digest, NoteError, NoteKey, SignedNote},
     presentation::Opening,
 };
 use bauta_verifier::{
@@ -31,6 +32,7 @@ use crate::{
     dkg::{Participant, Participants},
     keys::{PublicShare, PublicShares},
     messages::GroupKey,
+    order::{Repair, Reshare, RunOrder},
     rulebook::{
         AuthoritySigners, CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling,
         SignerKeys, ToBeSigned,
@@ -119,24 +121,24 @@ pub fn log_policy(authority: &Authority) -> Result<LogPolicy, UnusableAuthority>
 
 /// The CA keys that an authority lists.
 pub fn public_shares(authority: &Authority) -> Vec<PublicShares> {
-    let keys = authority.ca_keys.iter();
-    // A threshold beyond 16 bits is beyond the number of signers, and the file was refused.
-    keys.filter_map(|key| {
-        Some(PublicShares {
-            group_key: key.group_key,
-            threshold: u16::try_from(key.t).ok()?,
-            shares: key
-                .verifying_shares
-                .iter()
-                .map(|share| PublicShare {
-                    identifier: share.identifier,
-                    signer: share.signer.clone(),
-                    share: share.share,
-                })
-                .collect(),
-        })
+    authority.ca_keys.iter().filter_map(shares_of).collect()
+}
+
+/// The public side of one key. A threshold beyond 16 bits is beyond the number of signers, and the file was refused.
+fn shares_of(key: &CaKey) -> Option<PublicShares> {
+    Some(PublicShares {
+        group_key: key.group_key,
+        threshold: u16::try_from(key.t).ok()?,
+        shares: key
+            .verifying_shares
+            .iter()
+            .map(|share| PublicShare {
+                identifier: share.identifier,
+                signer: share.signer.clone(),
+                share: share.share,
+            })
+            .collect(),
     })
-    .collect()
 }
 
 /// What the coordinator is told after every authority entry; `None` while none is logged.
@@ -176,9 +178,12 @@ fn policies(ledger: &Ledger) -> Result<Vec<LogPolicy>, UnusableAuthority> {
 
 /// Who takes part in a key generation.
 pub fn participants(generate: &GenerateKey) -> Option<Participants> {
+    those(&generate.participants, generate.t)
+}
+
+fn those(participants: &[key_operation::Participant], t: usize) -> Option<Participants> {
     Some(Participants {
-        list: generate
-            .participants
+        list: participants
             .iter()
             .map(|participant| Participant {
                 identifier: participant.identifier,
@@ -186,31 +191,107 @@ pub fn participants(generate: &GenerateKey) -> Option<Participants> {
                 approval_key: participant.approval.public(),
             })
             .collect(),
-        threshold: u16::try_from(generate.t).ok()?,
+        threshold: u16::try_from(t).ok()?,
+    })
+}
+
+/// The holder of a share, by its identifier in the sharing and its approval key in the authority.
+fn holder(authority: &Authority, shares: &PublicShares, name: &str) -> Option<Participant> {
+    let signer = authority.signers.iter().find(|one| one.name == name)?;
+    Some(Participant {
+        identifier: shares.of(name)?.identifier,
+        name: name.to_owned(),
+        approval_key: signer.approval.public(),
+    })
+}
+
+fn holders(
+    authority: &Authority,
+    shares: &PublicShares,
+    names: &[String],
+) -> Option<Vec<Participant>> {
+    names
+        .iter()
+        .map(|name| holder(authority, shares, name))
+        .collect()
+}
+
+/// The sharing of this id that the authority lists.
+fn sharing(authority: &Authority, sharing: &Digest) -> Option<PublicShares> {
+    let key = authority
+        .ca_keys
+        .iter()
+        .find(|key| key.sharing() == *sharing)?;
+    shares_of(key)
+}
+
+/// What a key operation has the signers of this authority do together, if anything.
+pub fn order(authority: &Authority, operation: &KeyOperation) -> Option<RunOrder> {
+    match operation {
+        KeyOperation::GenerateKey(generate) => participants(generate).map(RunOrder::Generate),
+        KeyOperation::ReshareKey(reshare) => {
+            reshare_order(authority, reshare).map(RunOrder::Reshare)
+        }
+        KeyOperation::RepairShare(repair) => repair_order(authority, repair).map(RunOrder::Repair),
+        _ => None,
+    }
+}
+
+fn reshare_order(authority: &Authority, reshare: &ReshareKey) -> Option<Reshare> {
+    let from = sharing(authority, &reshare.from)?;
+    Some(Reshare {
+        dealers: holders(authority, &from, &reshare.dealers)?,
+        receivers: those(&reshare.participants, reshare.t)?,
+        from,
+    })
+}
+
+fn repair_order(authority: &Authority, repair: &RepairShare) -> Option<Repair> {
+    let public = sharing(authority, &repair.sharing)?;
+    Some(Repair {
+        patient: holder(authority, &public, &repair.signer)?,
+        helpers: holders(authority, &public, &repair.helpers)?,
+        public,
     })
 }
 
 /// The signed note of the authority file that all participants agreed to: its text, and their signatures as
-/// [`crate::coordinator::Event::KeyAgreed`] brings them. It is what gets logged.
+/// [`crate::coordinator::Event::KeyAgreed`] brings them; after a resharing also the key's own, with its group key. It is
+/// what gets logged.
 ///
 /// # Errors
 /// [`NoteError`] if the text is no authority file, or a signature is missing, wrong or of nobody it names.
 pub fn authority_note(
     text: &str,
     signatures: &BTreeMap<String, [u8; 64]>,
+    own: Option<(&[u8; 32], &[u8; 64])>,
 ) -> Result<Vec<u8>, NoteError> {
     let Ok((_, file::Body::Authority(authority))) = file::parse_text(text) else {
         return Err(NoteError::Malformed);
     };
     let mut lines = Vec::new();
     let mut keys = Vec::new();
-    for (name, signature) in signatures {
-        let signer = authority.signers.iter().find(|signer| signer.name == *name);
-        let key = &signer.ok_or(NoteError::Malformed)?.approval;
+    let mut add = |key: NoteKey, signature: &[u8; 64]| {
         let line = NoteSignature::new(key.name().to_owned(), key.id(), signature.to_vec())
             .map_err(|_| NoteError::Malformed)?;
         lines.push(String::from_utf8(line.to_bytes()).map_err(|_| NoteError::Malformed)?);
-        keys.push(key.clone());
+        keys.push(key);
+        Ok::<(), NoteError>(())
+    };
+    for (name, signature) in signatures {
+        let signer = authority.signers.iter().find(|signer| signer.name == *name);
+        add(
+            signer.ok_or(NoteError::Malformed)?.approval.clone(),
+            signature,
+        )?;
+    }
+    if let Some((group_key, signature)) = own {
+        let key = authority
+            .ca_keys
+            .iter()
+            .find(|key| key.group_key == *group_key)
+            .ok_or(NoteError::Malformed)?;
+        add(key.note_key().map_err(|_| NoteError::Malformed)?, signature)?;
     }
     let bytes = note::assemble(text, &lines)?;
     SignedNote::parse(&bytes)?.require(&keys, keys.len())?;
@@ -355,20 +436,20 @@ impl Rulebook for LedgerRulebook {
             .collect()
     }
 
-    fn key_generation(
-        &self,
-        index: u64,
-        operation: &Digest,
-        now: u64,
-    ) -> Result<Participants, RuleError> {
-        self.ledger
-            .pending_generations(now)
+    fn authority_index(&self) -> Option<u64> {
+        self.ledger.authority_file().map(|file| file.index)
+    }
+
+    fn run_order(&self, index: u64, operation: &Digest, now: u64) -> Result<RunOrder, RuleError> {
+        let pending = self.ledger.pending_operations(now);
+        pending
             .into_iter()
-            .find(|(logged, _)| logged.digest == *operation && logged.index == index)
-            .and_then(|(_, generate)| participants(generate))
+            .find(|logged| logged.digest == *operation && logged.index == index)
+            .zip(self.ledger.authority())
+            .and_then(|(logged, authority)| order(authority, &logged.body))
             .ok_or_else(|| RuleError::Operation {
                 index,
-                reason: "it asks for no key, has expired or was superseded, or its key is made"
+                reason: "it asks for nothing that signers do together, has expired or was superseded, is done, or names a sharing that is not in force"
                     .into(),
             })
     }
@@ -376,24 +457,30 @@ impl Rulebook for LedgerRulebook {
     fn orders(&self, now: u64) -> Vec<Order> {
         let pending: Vec<u64> = self
             .ledger
-            .pending_generations(now)
+            .pending_operations(now)
             .into_iter()
-            .map(|(logged, _)| logged.index)
+            .map(|logged| logged.index)
             .collect();
         let mut orders: Vec<Order> = self
             .ledger
             .key_operations()
             .filter(|logged| logged.header.expires > now)
             .filter_map(|logged| {
-                let generates = matches!(*logged.body, KeyOperation::GenerateKey(_));
-                if generates && !pending.contains(&logged.index) {
+                let is_run = matches!(
+                    *logged.body,
+                    KeyOperation::GenerateKey(_)
+                        | KeyOperation::ReshareKey(_)
+                        | KeyOperation::RepairShare(_)
+                );
+                if is_run && !pending.contains(&logged.index) {
                     return None;
                 }
                 Some(Order {
                     index: logged.index,
                     file: format!("{}, version {}", logged.header.name, logged.header.version),
                     what: logged.body.in_words(&logged.header.trust_domain)?,
-                    group_key: logged.body.group_key().copied().filter(|_| !generates),
+                    // Who gets a share has none yet.
+                    group_key: logged.body.group_key().copied().filter(|_| !is_run),
                 })
             })
             .collect();
@@ -407,29 +494,41 @@ impl Rulebook for LedgerRulebook {
             .ledger
             .key_operation_by_digest(operation)
             .ok_or_else(|| refuse(self.ledger.size(), "it was superseded or retired".into()))?;
-        let (KeyOperation::GenerateKey(generate), Some(authority)) =
-            (logged.body.as_ref(), self.ledger.authority())
-        else {
-            return Err(refuse(logged.index, "it asks for no key".into()));
+        let authority = self
+            .ledger
+            .authority()
+            .ok_or_else(|| refuse(logged.index, "no authority is logged".into()))?;
+        let named = |name: &str, purpose: Purpose| CaKey {
+            name: name.to_owned(),
+            purpose,
+            group_key: key.group_key,
+            t: usize::from(key.threshold),
+            verifying_shares: key
+                .shares
+                .iter()
+                .map(|share| VerifyingShare {
+                    identifier: share.identifier,
+                    signer: share.signer.clone(),
+                    share: share.share,
+                })
+                .collect(),
+            operation: *operation,
         };
-        authority
-            .with_ca_key(CaKey {
-                name: generate.key.clone(),
-                purpose: generate.purpose,
-                group_key: key.group_key,
-                t: usize::from(key.threshold),
-                verifying_shares: key
-                    .shares
-                    .iter()
-                    .map(|share| VerifyingShare {
-                        identifier: share.identifier,
-                        signer: share.signer.clone(),
-                        share: share.share,
-                    })
-                    .collect(),
-                operation: *operation,
-            })
-            .map_err(|error| refuse(logged.index, error.to_string()))
+        match logged.body.as_ref() {
+            KeyOperation::GenerateKey(generate) => {
+                authority.with_ca_key(named(&generate.key, generate.purpose))
+            }
+            KeyOperation::ReshareKey(reshare) => {
+                let mut keys = authority.ca_keys.iter();
+                let purpose = keys
+                    .find(|key| key.name == reshare.key)
+                    .map(|key| key.purpose)
+                    .unwrap_or_default();
+                authority.with_sharing(named(&reshare.key, purpose))
+            }
+            _ => return Err(refuse(logged.index, "it makes no shares".into())),
+        }
+        .map_err(|error| refuse(logged.index, error.to_string()))
     }
 
     fn to_be_signed(

@@ -108,7 +108,7 @@ pub enum ToNode {
     /// A part of an object that the node wanted.
     #[tls_codec(discriminant = 3)]
     Object(Object),
-    /// Begin distributed key generation.
+    /// Begin distributed key generation, or another run that nodes do together: a resharing, the repair of a share.
     #[tls_codec(discriminant = 4)]
     DkgStart(DkgStart),
     /// Everybody's round 1.
@@ -132,6 +132,9 @@ pub enum ToNode {
     /// Another node's no.
     #[tls_codec(discriminant = 19)]
     NotWelcome(NotWelcome),
+    /// Everybody's round 3 of a repair, for whom it is made.
+    #[tls_codec(discriminant = 24)]
+    RepairRound3s(DkgRound2s),
 }
 
 /// From one node to the coordinator.
@@ -156,7 +159,7 @@ pub enum ToCoordinator {
     /// This node's round 2.
     #[tls_codec(discriminant = 6)]
     DkgRound2(DkgRound2),
-    /// The key is made, and this node agrees to the next authority file.
+    /// The key is made or shared anew, and this node agrees to the next authority file.
     #[tls_codec(discriminant = 7)]
     DkgAgreement(DkgAgreement),
     /// Fresh nonce commitments.
@@ -180,6 +183,12 @@ pub enum ToCoordinator {
     /// It stops in good order: whatever waits for it need wait no longer.
     #[tls_codec(discriminant = 20)]
     Goodbye,
+    /// A helper's round 3 of a repair.
+    #[tls_codec(discriminant = 24)]
+    RepairRound3(DkgRound2),
+    /// The share is made again: it is durable, and the one whose public half is published.
+    #[tls_codec(discriminant = 25)]
+    Repaired(DkgRun),
 }
 
 /// Entries from `first`, and a checkpoint signed by the log, of a size not below what the entries reach. While the
@@ -217,16 +226,17 @@ pub struct Object {
     pub bytes: Bytes,
 }
 
-/// Begin generating a key, for a key-generation file that is logged.
+/// Begin what a logged key operation orders: generating a key, sharing one anew, repairing a share. The messages of all
+/// these runs have the same form; the run's name says which operation, and the node reads there what is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct DkgStart {
     /// Which run: a failed run is repeated under another random name, and nothing of it is mixed with another.
     pub run: DkgRun,
-    /// C2SP tlog-proof of the entry that names the key-generation file, under q cosignatures.
+    /// C2SP tlog-proof of the entry that names the operation's file, under q cosignatures.
     pub proof: Bytes,
 }
 
-/// One run of distributed key generation.
+/// One run of distributed key generation, resharing or repair.
 #[derive(
     Debug,
     Clone,
@@ -241,7 +251,7 @@ pub struct DkgStart {
     TlsSize,
 )]
 pub struct DkgRun {
-    /// Digest of the key-generation file.
+    /// Digest of the operation's file.
     pub operation: Digest,
     /// Index of its entry.
     pub index: u64,
@@ -249,7 +259,7 @@ pub struct DkgRun {
     pub attempt: [u8; 16],
 }
 
-/// A node's first message of distributed key generation, signed by its approval key.
+/// A node's first message of a run, signed by its approval key.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct DkgRound1 {
     /// Which run.
@@ -257,7 +267,8 @@ pub struct DkgRound1 {
     /// The node.
     #[tls_codec(with = "crate::codec::text")]
     pub name: String,
-    /// FROST round-1 package: commitments and proof of knowledge.
+    /// In key generation the FROST round-1 package, commitments and proof of knowledge; in a resharing a dealer's
+    /// commitment; else nothing.
     pub package: Bytes,
     /// X25519 key, made for this run alone, to which the others seal this node's shares.
     pub sealing_key: [u8; 32],
@@ -282,11 +293,11 @@ pub struct SealedPackage {
     pub to: String,
     /// HPKE encapsulated key.
     pub encapsulated: Bytes,
-    /// Sealed FROST round-2 package.
+    /// The sealed share, or part of one.
     pub ciphertext: Bytes,
 }
 
-/// A node's second message, signed by its approval key.
+/// A node's second message, or its third of a repair, signed by its approval key.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct DkgRound2 {
     /// Which run.
@@ -296,7 +307,7 @@ pub struct DkgRound2 {
     pub name: String,
     /// Echo: hash of all round-1 messages as this node saw them.
     pub echo: Digest,
-    /// One sealed share for each other participant.
+    /// One sealed share for each other node that gets one.
     pub packages: Vec<SealedPackage>,
     /// Ed25519 by the node's approval key, over all of the above.
     pub signature: [u8; 64],
@@ -311,13 +322,13 @@ pub struct DkgRound2s {
     pub round2: Vec<DkgRound2>,
 }
 
-/// A node's signature on the next authority file, which holds the new group key and verifying shares. It is given
+/// A node's signature on the next authority file, which holds the group key and the new verifying shares. It is given
 /// after the share is durable.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct DkgAgreement {
     /// Which run.
     pub run: DkgRun,
-    /// The new group key.
+    /// The group key.
     pub group_key: [u8; 32],
     /// The authority file's signed text, as every node computes it.
     pub text: Bytes,
@@ -357,6 +368,28 @@ pub enum Stage {
 
 /// A group's Ed25519 public key.
 pub type GroupKey = [u8; 32];
+
+/// A CA key in one of its sharings. A node may hold a share of the one in force and of others that wait; shares of two
+/// sharings make no signature together.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    TlsSerialize,
+    TlsDeserializeBytes,
+    TlsSize,
+)]
+pub struct SharedKey {
+    /// The key.
+    pub group_key: GroupKey,
+    /// Which sharing: [`bauta_statement::file::authority::sharing_id`].
+    pub sharing: Digest,
+}
 
 /// Entries up to `next` are held; not cosigned yet.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
@@ -418,8 +451,8 @@ pub struct Slot {
 /// Commitments to nonces that the node holds in memory.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct NonceCommitments {
-    /// For which key.
-    pub group_key: GroupKey,
+    /// For which key, in which sharing.
+    pub key: SharedKey,
     /// The boot they belong to.
     pub boot: [u8; 16],
     /// Each with its slot's number.
@@ -436,7 +469,8 @@ pub struct NumberedCommitment {
 }
 
 /// Ask for a share of the certificate that one logged entry earns: an issuance, or a key operation that has a CA
-/// certificate signed.
+/// certificate signed; or, of a sharing that is not in force yet, for a share over the authority file that would put it
+/// in force.
 ///
 /// `scheme`, `round` and `payload` belong to the signature scheme: FROST-Ed25519 is scheme 1, has one round, and its
 /// payload is a [`FrostPackage`]. A scheme of several rounds repeats the request with the same session and the next round.
@@ -452,8 +486,8 @@ pub struct SignRequest {
     pub csr: Bytes,
     /// The openings of disclosed attributes, as the statement crate encodes them.
     pub openings: Bytes,
-    /// Which key signs.
-    pub group_key: GroupKey,
+    /// Which key signs, in which sharing.
+    pub key: SharedKey,
     /// SHA-256 of what is to be signed, as the coordinator computes it: a difference is told before a nonce is spent.
     pub tbs_digest: Digest,
     /// Signature scheme; 1 is FROST-Ed25519.
@@ -507,7 +541,7 @@ pub enum Subject {
     /// An object.
     #[tls_codec(discriminant = 3)]
     Object(Digest),
-    /// A run of key generation.
+    /// A run of key generation, resharing or repair.
     #[tls_codec(discriminant = 4)]
     Dkg(DkgRun),
     /// A signing session.
@@ -565,11 +599,11 @@ pub enum Code {
     NoKey = 16,
     /// No such logged key operation, or it is of another kind, expired, or done.
     Operation = 17,
-    /// A message of key generation out of turn.
+    /// A message of a run out of turn.
     OutOfTurn = 18,
     /// A participant told others another round 1.
     Equivocation = 19,
-    /// A participant's message of key generation is wrong; the reason names it.
+    /// A participant's message of a run is wrong; the reason names it.
     Cheater = 20,
     /// A signature scheme or round that this node does not know.
     Scheme = 21,
@@ -622,7 +656,7 @@ impl Message for ToNode {
                 bound(all.round1.len() <= MAX_SIGNERS, "participants")?;
                 all.round1.iter().try_for_each(DkgRound1::check)
             }
-            Self::DkgRound2s(all) => {
+            Self::DkgRound2s(all) | Self::RepairRound3s(all) => {
                 bound(all.round2.len() <= MAX_SIGNERS, "participants")?;
                 all.round2.iter().try_for_each(DkgRound2::check)
             }
@@ -690,10 +724,10 @@ impl Message for ToCoordinator {
                 name(&hello.name)?;
                 bound(hello.keys.len() <= MAX_SIGNERS, "keys")
             }
-            Self::Received(_) | Self::ObjectWanted(_) => Ok(()),
+            Self::Received(_) | Self::ObjectWanted(_) | Self::Repaired(_) => Ok(()),
             Self::Cosigned(cosigned) => part(&cosigned.line, "signature line"),
             Self::DkgRound1(round1) => round1.check(),
-            Self::DkgRound2(round2) => round2.check(),
+            Self::DkgRound2(round2) | Self::RepairRound3(round2) => round2.check(),
             Self::DkgAgreement(agreement) => part(&agreement.text, "authority text"),
             Self::Nonces(nonces) => {
                 bound(nonces.commitments.len() <= MAX_COMMITMENTS, "commitments")
@@ -804,7 +838,7 @@ mod tests {
     #[test]
     fn a_length_that_lies_is_refused() {
         // Byte strings, texts and lists that announce more than the frame has.
-        for kind in 1..=10 {
+        for kind in 1..=25 {
             for byte in [0x3f, 0x7f, 0xbf, 0xff] {
                 let mut frame = vec![VERSION, kind];
                 frame.extend([byte; 300]);

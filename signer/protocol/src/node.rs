@@ -1,7 +1,7 @@
 //! One signer: what it holds, what it is told, what it answers. [`Node::handle`] takes a message and gives an
 //! [`Output`]; the handlers themselves are in `cosign`, `key_generation` and `signing`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bauta_log::{CosignatureVerifier, Edge, Head, LogVerifier, tile::TileFile};
 use rand_core::{CryptoRng, RngCore};
@@ -11,14 +11,14 @@ use zeroize::Zeroizing;
 use crate::{
     attended::Attendance,
     cosign::Staging,
-    dkg::KeyGeneration,
+    key_generation::Run,
     keys::{KeyError, KeyShare, NodeKeys, PublicShares},
     memory::Memory,
     messages::{
         BootId, Code, Digest, DkgAgreement, DkgRun, GroupKey, Hello, NonceCommitments,
-        NumberedCommitment, Refused, Slot, Stage, Subject, ToCoordinator, ToNode,
+        NumberedCommitment, Refused, SharedKey, Slot, Stage, Subject, ToCoordinator, ToNode,
     },
-    nonces::NonceStock,
+    nonces::{LOW_WATER, NonceStock, STOCK},
     rulebook::{ExtendError, Rulebook, Store},
     settling::Settling,
     welcome::Standing,
@@ -71,14 +71,16 @@ pub enum Record {
     /// This nonce is spent. A store that holds the record already must fail: the process is a copy of another.
     Burnt {
         /// Whose nonce.
-        group_key: GroupKey,
+        key: SharedKey,
         /// Which.
         slot: Slot,
     },
-    /// A share of a new key: to be sealed, never written as it is.
+    /// A share of a new key or sharing, or a repaired one: to be sealed, never written as it is.
     KeyShare {
-        /// The key.
-        group_key: GroupKey,
+        /// The key, and which sharing of it.
+        key: SharedKey,
+        /// [`StoredShare::born`].
+        born: u64,
         /// [`KeyShare::to_bytes`].
         secret: Zeroizing<Vec<u8>>,
     },
@@ -89,8 +91,20 @@ pub enum Record {
         /// Its value.
         value: Vec<u8>,
     },
-    /// This key was taken away for good: its share is to be erased.
-    ShareErased(GroupKey),
+    /// A share whose place another sharing has taken, or of a key that was taken away: to be erased for good.
+    Erased(SharedKey),
+}
+
+/// A share as it comes out of the store.
+#[derive(Debug)]
+pub struct StoredShare {
+    /// Of which key, in which sharing.
+    pub key: SharedKey,
+    /// Size of the node's log when it got the share. The authority file that its sharing waits for is the next one: an
+    /// authority entry at this index or later, by which it is not in force, leaves it worthless for good.
+    pub born: u64,
+    /// The share.
+    pub share: KeyShare,
 }
 
 /// The newest head that a node cosigned.
@@ -137,13 +151,15 @@ pub enum NodeEvent {
         /// Index of the entry.
         index: u64,
     },
-    /// A key was made; its share waits for the authority entry.
-    KeyMade(GroupKey),
-    /// A key came into force here.
-    KeyInForce(GroupKey),
-    /// A key was taken away by an authority that is settled, and its share erased.
-    ShareErased(GroupKey),
-    /// A share is held that does not fit what the authority publishes: it must be repaired, and is not used.
+    /// A key was made or shared anew; the new share waits for the authority entry.
+    KeyMade(SharedKey),
+    /// A key, or a new sharing of it, came into force here.
+    KeyInForce(SharedKey),
+    /// A share was erased: a new sharing took its place, or its key was taken away, by an authority that is settled.
+    ShareErased(SharedKey),
+    /// This node's share was made again by others.
+    ShareRepaired(SharedKey),
+    /// The authority says that this node holds a share of this key, and it holds none that fits: it must be repaired.
     WrongShare(GroupKey),
     /// Two checkpoints that the log signed exclude each other: keep both, and tell the other operators.
     Fork {
@@ -220,11 +236,35 @@ pub enum RestoreError {
     CosignatureKey(String),
 }
 
+/// One share of one sharing of a key.
 pub(crate) struct HeldKey {
     pub(crate) share: KeyShare,
+    /// [`StoredShare::born`].
+    pub(crate) born: u64,
     pub(crate) stock: NonceStock,
-    /// There while the authority in force lists the key and the share fits it.
+    /// There while the authority in force lists the sharing and the share fits it.
     pub(crate) public: Option<PublicShares>,
+    /// There while the share waits, in the process that got it: the one thing that it may sign.
+    pub(crate) test: Option<Test>,
+}
+
+/// The authority file that would put a new sharing in force. The new shares sign it once, so that a sharing which cannot sign
+/// is never in force.
+pub(crate) struct Test {
+    pub(crate) public: PublicShares,
+    pub(crate) text: String,
+}
+
+impl HeldKey {
+    pub(crate) fn new(share: KeyShare, born: u64, boot: [u8; 16]) -> Self {
+        Self {
+            share,
+            born,
+            stock: NonceStock::new(boot),
+            public: None,
+            test: None,
+        }
+    }
 }
 
 /// A signer as a state machine. It is single-threaded and synchronous; memory runs ahead of the store by one output,
@@ -237,9 +277,11 @@ pub struct Node<B> {
     pub(crate) head: Head,
     pub(crate) checkpoint: Vec<u8>,
     pub(crate) staging: Option<Staging>,
-    pub(crate) held: BTreeMap<GroupKey, HeldKey>,
-    pub(crate) generation: Option<KeyGeneration>,
+    pub(crate) held: BTreeMap<SharedKey, HeldKey>,
+    pub(crate) joint: Option<Run>,
     pub(crate) agreements: BTreeMap<DkgRun, DkgAgreement>,
+    /// Repairs that gave this node its share back, in this process.
+    pub(crate) repaired: BTreeSet<DkgRun>,
     pub(crate) boot: BootId,
     pub(crate) settling: Settling,
     pub(crate) standing: Standing,
@@ -254,7 +296,7 @@ impl<B: Rulebook> Node<B> {
         keys: NodeKeys,
         rulebook: B,
         head: Option<DurableHead>,
-        shares: Vec<KeyShare>,
+        shares: Vec<StoredShare>,
         store: &dyn Store,
         rng: &mut R,
     ) -> Result<Self, RestoreError> {
@@ -272,17 +314,7 @@ impl<B: Rulebook> Node<B> {
         let held = shares
             .into_iter()
             .filter(|_| !config.attended)
-            .map(|share| {
-                let stock = NonceStock::new(boot);
-                (
-                    share.group_key(),
-                    HeldKey {
-                        share,
-                        stock,
-                        public: None,
-                    },
-                )
-            })
+            .map(|stored| (stored.key, HeldKey::new(stored.share, stored.born, boot)))
             .collect();
         let standing = Standing::begin(
             &config.name,
@@ -300,8 +332,9 @@ impl<B: Rulebook> Node<B> {
             checkpoint: Vec::new(),
             staging: None,
             held,
-            generation: None,
+            joint: None,
             agreements: BTreeMap::new(),
+            repaired: BTreeSet::new(),
             boot,
             settling: Settling::default(),
             standing,
@@ -384,7 +417,7 @@ impl<B: Rulebook> Node<B> {
             stage: self.standing.stage,
             size: self.head.size,
             root: self.head.root,
-            keys: self.held.keys().copied().collect(),
+            keys: self.group_keys(),
         })
     }
 
@@ -393,10 +426,10 @@ impl<B: Rulebook> Node<B> {
         if self.standing.stage != Stage::Welcome {
             return;
         }
-        for (group_key, held) in &self.held {
+        for (key, held) in &self.held {
             let offered = held.stock.offered();
             if !offered.is_empty() {
-                output.send.push(nonces(*group_key, self.boot, offered));
+                output.send.push(nonces(*key, self.boot, offered));
             }
         }
     }
@@ -407,6 +440,12 @@ impl<B: Rulebook> Node<B> {
         self.save_seen(&mut output);
         output.send.push(ToCoordinator::Goodbye);
         output
+    }
+
+    fn group_keys(&self) -> Vec<GroupKey> {
+        let mut keys: Vec<GroupKey> = self.held.keys().map(|key| key.group_key).collect();
+        keys.dedup();
+        keys
     }
 
     /// One message in, one output out. `now` is Unix seconds.
@@ -431,7 +470,8 @@ impl<B: Rulebook> Node<B> {
             ToNode::Object(object) => self.object(now, store, object, &mut output),
             ToNode::DkgStart(start) => self.dkg_start(now, rng, store, start, &mut output),
             ToNode::DkgRound1s(all) => self.dkg_round1s(rng, &all, &mut output),
-            ToNode::DkgRound2s(all) => self.dkg_round2s(&all, &mut output),
+            ToNode::DkgRound2s(all) => self.dkg_round2s(rng, &all, &mut output),
+            ToNode::RepairRound3s(all) => self.repair_round3s(&all, &mut output),
             ToNode::Sign(request) => self.sign(now, store, &request, &mut output),
             ToNode::Published(published) => self.published(store, &published, &mut output),
             ToNode::Boot(boot) => self.other_started(store, boot, &mut output),
@@ -455,21 +495,60 @@ impl<B: Rulebook> Node<B> {
         output
     }
 
-    /// Puts keys into and out of force as the rules say now.
+    /// Puts keys into and out of force as the rules say now. A share that is out of force has no nonces any more.
     pub(crate) fn activate(&mut self, output: &mut Output) {
         let in_force = self.rulebook.keys();
-        for (group_key, held) in &mut self.held {
-            let public = in_force
-                .iter()
-                .find(|public| public.group_key == *group_key);
+        for (key, held) in &mut self.held {
+            let public = in_force.iter().find(|public| public.id() == *key);
             let fits = public.filter(|public| held.share.matches(&self.config.name, public));
-            if public.is_some() && fits.is_none() {
-                output.events.push(NodeEvent::WrongShare(*group_key));
-            }
-            if held.public.is_none() && fits.is_some() {
-                output.events.push(NodeEvent::KeyInForce(*group_key));
+            match (&held.public, fits) {
+                (None, Some(_)) => {
+                    held.test = None;
+                    output.events.push(NodeEvent::KeyInForce(*key));
+                }
+                (Some(_), None) => held.stock = NonceStock::new(self.boot),
+                _ => {}
             }
             held.public = fits.cloned();
+        }
+        for public in in_force {
+            if public.of(&self.config.name).is_some() && self.in_force(&public.id()).is_none() {
+                output.events.push(NodeEvent::WrongShare(public.group_key));
+            }
+        }
+    }
+
+    /// The share of this sharing, if it is in force.
+    pub(crate) fn in_force(&self, key: &SharedKey) -> Option<&HeldKey> {
+        self.held.get(key).filter(|held| held.public.is_some())
+    }
+
+    /// Shares of other sharings of the keys in force, made before the authority entry: what is left of those when a head
+    /// that covers the entry is published, for then no head without it can ever have its quorums. Until then an old share is
+    /// kept, and not used: were the new sharing's entry never published, it would be all that is left of the key.
+    pub(crate) fn old_shares(&self, published: u64) -> Vec<SharedKey> {
+        let Some(authority) = self.rulebook.authority_index().filter(|at| *at < published) else {
+            return Vec::new();
+        };
+        let in_force: Vec<SharedKey> = self.rulebook.keys().iter().map(PublicShares::id).collect();
+        let is_old = |held: &SharedKey| {
+            let mut others = in_force.iter();
+            others.any(|key| key.group_key == held.group_key && key.sharing != held.sharing)
+        };
+        self.held
+            .iter()
+            .filter(|(key, held)| held.born <= authority && is_old(key))
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    /// Drops shares from memory, and from the store with this output.
+    pub(crate) fn erase(&mut self, keys: Vec<SharedKey>, output: &mut Output) {
+        for key in keys {
+            if self.held.remove(&key).is_some() {
+                output.persist.push(Record::Erased(key));
+                output.events.push(NodeEvent::ShareErased(key));
+            }
         }
     }
 
@@ -477,38 +556,38 @@ impl<B: Rulebook> Node<B> {
     /// them may be taken back. After a crash before the record is durable the share is there again, out of force, and is
     /// erased with the next quorum that is seen.
     fn erase_retired(&mut self, output: &mut Output) {
-        for group_key in self.rulebook.retired_keys() {
-            if self.held.remove(&group_key).is_some() {
-                output.persist.push(Record::ShareErased(group_key));
-                output.events.push(NodeEvent::ShareErased(group_key));
-            }
-        }
+        let retired = self.rulebook.retired_keys();
+        let held = self.held.keys();
+        let gone = held.filter(|key| retired.contains(&key.group_key));
+        let gone = gone.copied().collect();
+        self.erase(gone, output);
     }
 
-    /// Fills the stocks of keys in force, and offers what is new.
+    /// Fills the stocks of keys in force, and offers what is new. A sharing that is to be tested has one nonce at a time.
     pub(crate) fn fill_stocks<R: RngCore + CryptoRng>(&mut self, rng: &mut R, output: &mut Output) {
         if self.standing.stage != Stage::Welcome {
             return;
         }
-        for (group_key, held) in &mut self.held {
-            if held.public.is_none() || !held.stock.is_low() {
+        for (key, held) in &mut self.held {
+            let (low, full) = match (&held.public, &held.test) {
+                (Some(_), _) => (LOW_WATER, STOCK),
+                (None, Some(_)) => (1, 1),
+                (None, None) => continue,
+            };
+            if held.stock.len() >= low {
                 continue;
             }
-            match held.stock.refill(&held.share, rng) {
-                Ok(fresh) => output.send.push(nonces(*group_key, self.boot, fresh)),
-                Err(_) => output.events.push(NodeEvent::WrongShare(*group_key)),
+            match held.stock.refill(&held.share, full, rng) {
+                Ok(fresh) => output.send.push(nonces(*key, self.boot, fresh)),
+                Err(_) => output.events.push(NodeEvent::WrongShare(key.group_key)),
             }
         }
     }
 }
 
-fn nonces(
-    group_key: GroupKey,
-    boot: [u8; 16],
-    commitments: Vec<NumberedCommitment>,
-) -> ToCoordinator {
+fn nonces(key: SharedKey, boot: [u8; 16], commitments: Vec<NumberedCommitment>) -> ToCoordinator {
     ToCoordinator::Nonces(NonceCommitments {
-        group_key,
+        key,
         boot,
         commitments,
     })

@@ -1,4 +1,4 @@
-//! A node's stock of nonces for one key: in memory alone, under a boot epoch drawn at random when the process starts.
+//! A node's stock of nonces for one share of a key: in memory alone, under a boot epoch drawn at random when the process starts.
 //!
 //! Two shares made with one nonce give the key share away. So a nonce is never written down, never copied, and leaves
 //! the stock by value; a restart draws a new boot epoch, and every slot of an older one is gone with the memory that
@@ -43,7 +43,7 @@ impl Nonce {
     }
 }
 
-/// The unspent nonces of one key.
+/// The unspent nonces of one share.
 pub struct NonceStock {
     boot: [u8; 16],
     next: u64,
@@ -60,19 +60,25 @@ impl NonceStock {
         }
     }
 
-    /// Is it time to fill up?
-    pub fn is_low(&self) -> bool {
-        self.fresh.len() < LOW_WATER
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.fresh.len()
     }
 
-    /// Fills the stock; gives the commitments that are new (RFC 9591 section 5.1, preprocessing).
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.fresh.is_empty()
+    }
+
+    /// Fills the stock up to `size`; gives the commitments that are new (RFC 9591 section 5.1, preprocessing).
     pub fn refill<R: RngCore + CryptoRng>(
         &mut self,
         share: &KeyShare,
+        size: usize,
         rng: &mut R,
     ) -> Result<Vec<NumberedCommitment>, frost::Error> {
         let mut fresh = Vec::new();
-        while self.fresh.len() < STOCK {
+        while self.fresh.len() < size {
             let (nonces, commitments) = frost::round1::commit(share.package().signing_share(), rng);
             let commitment = Commitment {
                 hiding: array(&commitments.hiding().serialize()?)?,
@@ -131,8 +137,8 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let share = share(&mut rng);
         let mut stock = NonceStock::new([1; 16]);
-        assert!(stock.is_low());
-        assert_eq!(stock.refill(&share, &mut rng).unwrap().len(), STOCK);
+        assert!(stock.is_empty());
+        assert_eq!(stock.refill(&share, STOCK, &mut rng).unwrap().len(), STOCK);
         let slot = Slot {
             boot: [1; 16],
             number: 5,
@@ -148,7 +154,7 @@ mod tests {
         assert_eq!(stock.take(slot).unwrap().slot(), slot);
         assert!(stock.take(slot).is_none());
         // What is filled up has new numbers.
-        let more = stock.refill(&share, &mut rng).unwrap();
+        let more = stock.refill(&share, STOCK, &mut rng).unwrap();
         assert_eq!(
             more.iter().map(|c| c.number).collect::<Vec<_>>(),
             [STOCK as u64]

@@ -7,10 +7,10 @@ use thiserror::Error;
 
 use crate::{
     attended::Order,
-    dkg::Participants,
     keys::PublicShares,
     memory::Memory,
-    messages::{Digest, GroupKey, Slot},
+    messages::{Digest, GroupKey, SharedKey, Slot},
+    order::RunOrder,
 };
 
 /// The objects that entries name, by SHA-256.
@@ -26,7 +26,7 @@ pub trait Store: Objects {
     /// The TBS digest that this entry is bound to ([`crate::node::Record::Bound`]).
     fn bound(&self, index: u64) -> Option<Digest>;
     /// Is this nonce recorded as spent ([`crate::node::Record::Burnt`])?
-    fn burnt(&self, group_key: &GroupKey, slot: &Slot) -> bool;
+    fn burnt(&self, key: &SharedKey, slot: &Slot) -> bool;
     /// What was remembered under this name ([`crate::node::Record::Remember`]).
     fn remembered(&self, name: &Memory) -> Option<Vec<u8>>;
     /// The root that the stored log had at `size`, if so many entries are held. A store that keeps tiles answers from
@@ -196,20 +196,17 @@ pub trait Rulebook {
     /// CA keys that an authority took away for good, under a head that has its quorums: shares of them are erased.
     fn retired_keys(&self) -> Vec<GroupKey>;
 
-    /// Who takes part in the key generation that entry `index` logs, if it is one, unexpired at `now`, and its key is
-    /// not made yet.
-    fn key_generation(
-        &self,
-        index: u64,
-        operation: &Digest,
-        now: u64,
-    ) -> Result<Participants, RuleError>;
+    /// Index of the authority entry that put the keys in force.
+    fn authority_index(&self) -> Option<u64>;
 
-    /// Key operations that are logged, unexpired at `now` and order a signature or a key, in the order of the log: what a
-    /// node's holder is shown.
+    /// What entry `index` has the nodes do together, if it is such a key operation, unexpired at `now`, and not done yet.
+    fn run_order(&self, index: u64, operation: &Digest, now: u64) -> Result<RunOrder, RuleError>;
+
+    /// Key operations that are logged, unexpired at `now` and order a signature, a key or new shares, in the order of the log:
+    /// what a node's holder is shown.
     fn orders(&self, now: u64) -> Vec<Order>;
 
-    /// The text of the authority file that records the key just made: the one in force, and the key.
+    /// The text of the authority file that records the key just made, or its new sharing: the one in force, and that.
     fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError>;
 
     /// What is to be signed for a logged entry: the certificate that a valid issuance earns (its CSR and openings

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     coordinator::{Coordinator, CoordinatorOutput, Event},
     frost_scheme::{FROST_ED25519, FrostError, aggregate},
+    keys::PublicShares,
     messages::{
         Code, FrostPackage, FrostSigner, GroupKey, Refused, SignRequest, SignatureShare, Subject,
         ToNode,
@@ -39,6 +40,8 @@ pub struct SignTask {
 /// A task and how it stands.
 pub(crate) struct Task {
     asked: SignTask,
+    /// The sharing to be used, if it is not the one in force: a test of new shares.
+    key: Option<PublicShares>,
     session: Option<Session>,
     /// Silences, per signer: the least silent are asked first.
     failures: BTreeMap<String, u32>,
@@ -49,6 +52,8 @@ pub(crate) struct Task {
 
 struct Session {
     id: [u8; 16],
+    /// The sharing that its signers' nonces are of. A new one may come into force meanwhile; the group key is the same.
+    key: PublicShares,
     package: FrostPackage,
     shares: BTreeMap<String, Vec<u8>>,
     deadline: u64,
@@ -86,15 +91,37 @@ impl Coordinator {
         asked: SignTask,
     ) -> CoordinatorOutput {
         let mut output = CoordinatorOutput::default();
+        self.add_task(now, rng, number, asked, None, &mut output);
+        output
+    }
+
+    pub(crate) fn add_task<R: RngCore + CryptoRng>(
+        &mut self,
+        now: u64,
+        rng: &mut R,
+        number: u64,
+        asked: SignTask,
+        key: Option<PublicShares>,
+        output: &mut CoordinatorOutput,
+    ) {
         self.tasks.entry(number).or_insert_with(|| Task {
             asked,
+            key,
             session: None,
             failures: BTreeMap::new(),
             out: BTreeSet::new(),
             starved: false,
         });
-        self.start_session(now, rng, number, &mut output);
-        output
+        self.start_session(now, rng, number, output);
+    }
+
+    /// The sharing that a task's signatures come from now.
+    fn key_of<'a>(&'a self, task: &'a Task) -> Option<&'a PublicShares> {
+        let in_force = || {
+            let keys = &mut self.membership.keys.iter();
+            keys.find(|key| key.group_key == task.asked.group_key)
+        };
+        task.key.as_ref().or_else(in_force)
     }
 
     /// Forgets a task.
@@ -127,26 +154,26 @@ impl Coordinator {
         number: u64,
         output: &mut CoordinatorOutput,
     ) {
-        let Some(task) = self.tasks.get_mut(&number) else {
+        let Some(task) = self.tasks.get(&number) else {
             return;
         };
         if task.session.is_some() {
             return;
         }
-        let group_key = task.asked.group_key;
-        let key = self
-            .membership
-            .keys
-            .iter()
-            .find(|key| key.group_key == group_key);
-        let needed = key.map_or(0, |key| usize::from(key.threshold));
+        let key = self.key_of(task).map(|key| (key.id(), key.clone()));
+        let Some(task) = self.tasks.get_mut(&number) else {
+            return;
+        };
+        let needed = key
+            .as_ref()
+            .map_or(0, |(_, key)| usize::from(key.threshold));
         let mut able: Vec<(u32, u32, usize, &str)> = key
             .iter()
-            .flat_map(|key| &key.shares)
-            .filter(|share| !task.out.contains(&share.signer))
-            .filter_map(|share| {
+            .flat_map(|(id, key)| key.shares.iter().map(move |share| (id, share)))
+            .filter(|(_, share)| !task.out.contains(&share.signer))
+            .filter_map(|(id, share)| {
                 let peer = self.peers.get(&share.signer)?;
-                let stock = peer.pool.get(&group_key).map_or(0, |pool| pool.len());
+                let stock = peer.pool.get(id).map_or(0, |pool| pool.len());
                 (stock > 0 && peer.size > task.asked.index).then(|| {
                     let failures = task.failures.get(&share.signer).copied().unwrap_or(0);
                     (
@@ -159,30 +186,31 @@ impl Coordinator {
             })
             .collect();
         able.sort_unstable();
-        if key.is_none() || able.len() < needed {
-            if !task.starved {
-                task.starved = true;
-                output.events.push(Event::SignersMissing {
-                    task: number,
-                    available: able.len(),
-                    needed,
-                    retry_after: self.patience.retry_after,
-                });
-            }
-            return;
-        }
-        task.starved = false;
         let chosen: Vec<String> = able
             .iter()
             .take(needed)
             .map(|(.., name)| (*name).to_owned())
             .collect();
+        let available = able.len();
+        let Some((id, key)) = key.filter(|_| available >= needed) else {
+            if !task.starved {
+                task.starved = true;
+                output.events.push(Event::SignersMissing {
+                    task: number,
+                    available,
+                    needed,
+                    retry_after: self.patience.retry_after,
+                });
+            }
+            return;
+        };
+        task.starved = false;
         let mut signers = Vec::new();
         for name in chosen {
             let pool = self
                 .peers
                 .get_mut(&name)
-                .and_then(|peer| peer.pool.get_mut(&group_key));
+                .and_then(|peer| peer.pool.get_mut(&id));
             if let Some((slot, commitment)) = pool.and_then(|pool| pool.pop_front()) {
                 signers.push(FrostSigner {
                     name,
@@ -195,15 +223,15 @@ impl Coordinator {
         let Ok(payload) = package.encode() else {
             return;
         };
-        let mut id = [0; 16];
-        rng.fill_bytes(&mut id);
+        let mut session = [0; 16];
+        rng.fill_bytes(&mut session);
         let request = SignRequest {
-            session: id,
+            session,
             index: task.asked.index,
             proof: task.asked.proof.clone().into(),
             csr: task.asked.csr.clone().into(),
             openings: task.asked.openings.clone().into(),
-            group_key,
+            key: id,
             tbs_digest: Sha256::digest(&task.asked.tbs).into(),
             scheme: FROST_ED25519,
             round: 1,
@@ -213,7 +241,8 @@ impl Coordinator {
             output.to(&signer.name, ToNode::Sign(request.clone()));
         }
         task.session = Some(Session {
-            id,
+            id: session,
+            key,
             package,
             shares: BTreeMap::new(),
             deadline: now.saturating_add(self.patience.share),
@@ -255,16 +284,7 @@ impl Coordinator {
         if session.shares.len() < session.package.signers.len() {
             return;
         }
-        let group_key = task.asked.group_key;
-        let Some(key) = self
-            .membership
-            .keys
-            .iter()
-            .find(|key| key.group_key == group_key)
-        else {
-            task.session = None;
-            return;
-        };
+        let key = &session.key;
         match aggregate(&session.package, key, &task.asked.tbs, &session.shares) {
             Ok(signature) => {
                 self.tasks.remove(&number);
@@ -331,8 +351,9 @@ impl Coordinator {
         task.session = None;
         *task.failures.entry(node.into()).or_default() += 1;
         match refused.code {
-            Code::NonceSpent | Code::Behind | Code::Away => {
-                // It is elsewhere than was thought: its stock and its size are asked for again.
+            Code::NonceSpent | Code::Behind | Code::NoKey | Code::Away => {
+                // It is elsewhere than was thought, or another sharing is in force there: its stock and its size are asked for
+                // again.
                 if let Some(peer) = self.peers.get_mut(node) {
                     peer.pool.clear();
                     peer.hello = None;
@@ -360,11 +381,7 @@ impl Coordinator {
         let Some(task) = self.tasks.get(&number) else {
             return;
         };
-        let key = self
-            .membership
-            .keys
-            .iter()
-            .find(|key| key.group_key == task.asked.group_key);
+        let key = self.key_of(task);
         let left = key.map_or(0, |key| {
             key.shares
                 .iter()

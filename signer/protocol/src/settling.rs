@@ -82,13 +82,15 @@ impl<B: Rulebook> Node<B> {
             .rulebook
             .unsettled()
             .is_some_and(|size| head.size >= size);
-        if !of_this_log || !(settles || self.rulebook.awaits_quorum()) {
+        let old = self.old_shares(head.size);
+        if !of_this_log || !(settles || self.rulebook.awaits_quorum() || !old.is_empty()) {
             return;
         }
         let Some(checkpoint) = quorums(&self.rulebook, signed) else {
             return;
         };
         self.rulebook.quorum_seen(&checkpoint);
+        self.erase(old, output);
         if settles {
             self.settling.change = None;
             output.persist.push(Record::Remember {

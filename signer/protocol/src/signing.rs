@@ -4,6 +4,10 @@
 //! Every check comes before the nonce is taken, so that a refusal costs nothing. The entry's one TBS and the spent
 //! nonce are persisted before the share leaves: after a crash in between, the nonce is gone with the boot that made
 //! it, and the entry is bound to the same TBS, so that the next session goes on where this one stopped.
+//!
+//! A share of a sharing that waits says another thing, and only that: *these new shares can sign.* What it signs is the
+//! authority file that would put the sharing in force, as this node computed it. That text begins with
+//! [`AUTHORITY`], a TBS with the byte 0x30: neither passes for the other.
 
 use bauta_log::TlogProof;
 use bauta_statement::certificate::Shape;
@@ -11,10 +15,39 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     frost_scheme::{FROST_ED25519, signing_package},
+    keys::PublicShares,
     messages::{Code, FrostPackage, SignRequest, SignatureShare, Subject, ToCoordinator},
     node::{CLOCK_WINDOW, Node, NodeEvent, Output, Record},
     rulebook::{CertificateRequest, RuleError, Rulebook, Store, ToBeSigned},
 };
+
+/// How the text of every authority file begins.
+pub const AUTHORITY: &[u8] = b"bauta/v1/authority\n";
+
+/// What a share is asked over.
+enum Asked {
+    /// What an entry orders, by a key in force.
+    Ordered(ToBeSigned),
+    /// The authority file that would put a waiting sharing in force.
+    Test(Vec<u8>),
+}
+
+impl Asked {
+    fn message(&self) -> &[u8] {
+        match self {
+            Self::Ordered(ordered) => &ordered.tbs,
+            Self::Test(message) => message,
+        }
+    }
+
+    /// The policy of an issuance.
+    fn policy(&self) -> Option<&str> {
+        match self {
+            Self::Ordered(ordered) => ordered.policy.as_deref(),
+            Self::Test(_) => None,
+        }
+    }
+}
 
 impl RuleError {
     fn code(&self) -> Code {
@@ -53,34 +86,25 @@ impl<B: Rulebook> Node<B> {
             ));
         }
         self.require_holder()?;
-        let public = self
-            .held
-            .get(&request.group_key)
-            .and_then(|held| held.public.clone())
-            .ok_or((Code::NoKey, "no share of this key in force here".to_owned()))?;
-        let to_be_signed = self.checked_tbs(now, store, request)?;
-        // A request signed as a certificate, or the other way round, would be a signature that nobody ordered.
-        if Shape::of(&to_be_signed.tbs) != Some(to_be_signed.shape) {
-            let reason = "what this entry gives has not the shape of what it orders";
-            return Err((Code::TbsDiffers, reason.into()));
-        }
-        let policy = to_be_signed.policy.as_deref();
-        self.require_approval(request.index, policy)?;
-        let tbs_digest: [u8; 32] = Sha256::digest(&to_be_signed.tbs).into();
+        let (public, asked) = self.asked(now, store, request)?;
+        self.require_approval(request.index, asked.policy())?;
+        let tbs_digest: [u8; 32] = Sha256::digest(asked.message()).into();
         if tbs_digest != request.tbs_digest {
-            let reason = "the certificate that this entry earns is another than the coordinator's";
+            let reason = "what is to be signed for this entry is another than the coordinator's";
             return Err((Code::TbsDiffers, reason.into()));
         }
-        if store
-            .bound(request.index)
-            .is_some_and(|bound| bound != tbs_digest)
+        let binds = matches!(asked, Asked::Ordered(_));
+        if binds
+            && store
+                .bound(request.index)
+                .is_some_and(|bound| bound != tbs_digest)
         {
             let reason = "this entry was bound to another certificate, and has one only";
             return Err((Code::AnotherTbs, reason.into()));
         }
         let package = FrostPackage::decode(request.payload.as_slice())
             .map_err(|error| (Code::Malformed, error.to_string()))?;
-        let frost_package = signing_package(&package, &public, &to_be_signed.tbs)
+        let frost_package = signing_package(&package, &public, asked.message())
             .map_err(|error| (Code::Malformed, error.to_string()))?;
         if package.signers.len() < usize::from(public.threshold) {
             return Err((Code::Malformed, "fewer signers than the threshold".into()));
@@ -99,20 +123,22 @@ impl<B: Rulebook> Node<B> {
                 "the nonce is spent, or of another start of this node".to_owned(),
             )
         };
-        if store.burnt(&request.group_key, &own.slot) {
+        if store.burnt(&request.key, &own.slot) {
             return Err(spent());
         }
-        let held = self.held.get_mut(&request.group_key).ok_or_else(spent)?;
+        let held = self.held.get_mut(&request.key).ok_or_else(spent)?;
         // From here on the nonce is gone, whatever comes.
         let nonce = held.stock.take(own.slot).ok_or_else(spent)?;
         let slot = nonce.slot();
         let signed = nonce.sign(&frost_package, &held.share);
-        output.persist.push(Record::Bound {
-            index: request.index,
-            tbs_digest,
-        });
+        if binds {
+            output.persist.push(Record::Bound {
+                index: request.index,
+                tbs_digest,
+            });
+        }
         output.persist.push(Record::Burnt {
-            group_key: request.group_key,
+            key: request.key,
             slot,
         });
         let share = signed.map_err(|error| (Code::Malformed, error.to_string()))?;
@@ -121,11 +147,42 @@ impl<B: Rulebook> Node<B> {
             round: request.round,
             payload: share.to_vec().into(),
         }));
-        self.count_issuance(request.index, policy);
+        self.count_issuance(request.index, asked.policy());
         output.events.push(NodeEvent::ShareGiven {
             index: request.index,
         });
         Ok(())
+    }
+
+    /// What a share of this sharing may be given over, and the sharing's public side.
+    fn asked(
+        &mut self,
+        now: u64,
+        store: &dyn Store,
+        request: &SignRequest,
+    ) -> Result<(PublicShares, Asked), (Code, String)> {
+        let no_key = || {
+            let reason = "no share of this key and sharing in force here, nor one to be tested";
+            (Code::NoKey, reason.to_owned())
+        };
+        let held = self.held.get(&request.key).ok_or_else(no_key)?;
+        match (&held.public, &held.test) {
+            (Some(public), _) => {
+                let public = public.clone();
+                let to_be_signed = self.checked_tbs(now, store, request)?;
+                // A request signed as a certificate, or the other way round, would be a signature that nobody ordered.
+                if Shape::of(&to_be_signed.tbs) != Some(to_be_signed.shape) {
+                    let reason = "what this entry gives has not the shape of what it orders";
+                    return Err((Code::TbsDiffers, reason.into()));
+                }
+                Ok((public, Asked::Ordered(to_be_signed)))
+            }
+            (None, Some(test)) if test.text.as_bytes().starts_with(AUTHORITY) => Ok((
+                test.public.clone(),
+                Asked::Test(test.text.as_bytes().to_vec()),
+            )),
+            (None, _) => Err(no_key()),
+        }
     }
 
     /// What this entry earns, if it is logged, valid, and it is time.
@@ -139,7 +196,7 @@ impl<B: Rulebook> Node<B> {
         let asked = CertificateRequest {
             csr: request.csr.as_slice(),
             openings: request.openings.as_slice(),
-            group_key: request.group_key,
+            group_key: request.key.group_key,
             now,
         };
         let to_be_signed = self

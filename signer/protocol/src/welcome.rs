@@ -361,7 +361,7 @@ impl<B: Rulebook> Node<B> {
         let Ok(value) = proof.to_bytes() else { return };
         output.persist.push(remember(Memory::Out(own), value));
         self.standing.stage = Stage::Out;
-        self.generation = None;
+        self.joint = None;
         output.events.push(NodeEvent::Out {
             reason: OUT.to_owned(),
         });

@@ -67,7 +67,10 @@ impl Document {
             KeyOperation::RequestCaCertificate(asked) => {
                 Self::Request(request::info(asked, trust_domain)?)
             }
-            KeyOperation::GenerateKey(_) | KeyOperation::InstallCaCertificate(_) => {
+            KeyOperation::GenerateKey(_)
+            | KeyOperation::InstallCaCertificate(_)
+            | KeyOperation::ReshareKey(_)
+            | KeyOperation::RepairShare(_) => {
                 return Ok(None);
             }
         }))

@@ -1,9 +1,9 @@
 //! `authority`: who decides, who signs, in what quorums, for which trust domain, and the CA keys there are.
 //!
 //! Version 1 is signed by all administrators and pinned by its digest. Later versions are signed by k of the old and k
-//! of the new administrators; only the version that records a key generation's result is signed by all n participants
-//! instead, and it is a function of the version before it ([`Authority::with_ca_key`]), so that each of them computes
-//! the text itself.
+//! of the new administrators; only the version that records the result of a key generation or of a resharing is signed by
+//! all n participants instead, and it is a function of the version before it ([`Authority::with_ca_key`],
+//! [`Authority::with_sharing`]), so that each of them computes the text itself.
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -206,7 +206,7 @@ pub struct CaKey {
     pub t: usize,
     /// Verifying share of each participant, in the order of their identifiers.
     pub verifying_shares: Vec<VerifyingShare>,
-    /// Digest of the key operation that asked for it.
+    /// Digest of the key operation that asked for it, or for its present shares.
     #[serde(with = "text::hex")]
     pub operation: Digest,
 }
@@ -229,6 +229,46 @@ impl CaKey {
     pub fn id(&self) -> Digest {
         ca_key_id(&self.group_key)
     }
+
+    /// Which sharing of the key this is.
+    pub fn sharing(&self) -> Digest {
+        let shares = self.verifying_shares.iter();
+        sharing_id(
+            &self.group_key,
+            self.t,
+            shares.map(|one| (one.identifier, one.signer.as_str(), &one.share)),
+        )
+    }
+
+    /// The note key under which the CA key signs the authority file that records a new sharing of it: proof that the new
+    /// shares can sign.
+    ///
+    /// # Errors
+    /// [`FileError`] if the group key is no Ed25519 key in use.
+    pub fn note_key(&self) -> Result<NoteKey, FileError> {
+        NoteKey::new(&self.name, &self.group_key)
+            .map_err(|error| FileError::Authority(format!("CA key {:?}: {error}", self.name)))
+    }
+}
+
+/// The id of one sharing of a CA key: SHA-256 over a domain tag, the group key, the threshold, and each share's public side
+/// (identifier, signer, verifying share). It is a function of the public side and not of the key operation, since two runs
+/// for one operation give different shares, and a signer may hold those of both until one of them is logged.
+pub fn sharing_id<'a>(
+    group_key: &[u8; 32],
+    t: usize,
+    shares: impl Iterator<Item = (u16, &'a str, &'a [u8; 32])>,
+) -> Digest {
+    let mut bytes = b"bauta/v1/sharing/ed25519\0".to_vec();
+    bytes.extend_from_slice(group_key);
+    bytes.extend_from_slice(&(t as u64).to_be_bytes());
+    for (identifier, signer, share) in shares {
+        bytes.extend_from_slice(&identifier.to_be_bytes());
+        bytes.extend_from_slice(&(signer.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(signer.as_bytes());
+        bytes.extend_from_slice(share);
+    }
+    sha256(&bytes)
 }
 
 /// The id of the CA key with this Ed25519 group key.
@@ -344,12 +384,12 @@ impl Authority {
                     ));
                 }
             }
-            if key.t != self.quorum.t {
-                return wrong(format!(
-                    "CA key {:?} was made with t={}, not t={}",
-                    key.name, key.t, self.quorum.t
-                ));
+            // A key keeps its t when the quorum changes, until it is shared anew; but the inequalities hold for it always.
+            Quorum {
+                t: key.t,
+                ..self.quorum
             }
+            .check()?;
             let present = self
                 .signers
                 .iter()
@@ -397,6 +437,26 @@ impl Authority {
             .checked_add(1)
             .ok_or_else(|| FileError::Authority("no version is left".to_owned()))?;
         next.ca_keys.push(key);
+        next.to_text()
+    }
+
+    /// The next version, in which `key` stands in the place of the same key in its present sharing; it differs in nothing
+    /// else: what all participants of a resharing compute, compare and sign.
+    ///
+    /// # Errors
+    /// [`FileError`] if there is no such key, or its new sharing does not fit this authority.
+    pub fn with_sharing(&self, key: CaKey) -> Result<String, FileError> {
+        let mut next = self.clone();
+        next.version = self
+            .version
+            .checked_add(1)
+            .ok_or_else(|| FileError::Authority("no version is left".to_owned()))?;
+        let before = next
+            .ca_keys
+            .iter_mut()
+            .find(|before| before.name == key.name && before.group_key == key.group_key)
+            .ok_or_else(|| FileError::Authority(format!("no CA key {:?} to share", key.name)))?;
+        *before = key;
         next.to_text()
     }
 

@@ -57,6 +57,29 @@ impl KeyOperation {
                 validity(one.not_before, one.not_after),
                 one.path_length
             ),
+            Self::ReshareKey(one) => {
+                let names: Vec<&str> = one
+                    .participants
+                    .iter()
+                    .map(|participant| participant.signer.as_str())
+                    .collect();
+                format!(
+                    "give key {:?} ({}) of {trust_domain} new shares, made of those of {}: {} of {} sign with it; held by {}",
+                    one.key,
+                    hex(&one.group_key),
+                    one.dealers.join(", "),
+                    one.t,
+                    one.n,
+                    names.join(", ")
+                )
+            }
+            Self::RepairShare(one) => format!(
+                "make the share of {} of key {:?} ({}) of {trust_domain} again, by the help of {}",
+                one.signer,
+                one.key,
+                hex(&one.group_key),
+                one.helpers.join(", ")
+            ),
             Self::RequestCaCertificate(one) => format!(
                 "sign a request for a certificate by another CA with key {:?} ({}): subject {}, for {trust_domain}",
                 one.key,

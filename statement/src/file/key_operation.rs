@@ -23,6 +23,10 @@ pub enum KeyOperation {
     SignSubordinateCa(SignSubordinateCa),
     /// The certificate that another CA made for a generated key.
     InstallCaCertificate(InstallCaCertificate),
+    /// New shares of a CA key, to the same signers (a refresh) or to others, with the same threshold or another.
+    ReshareKey(ReshareKey),
+    /// A share that its signer lost, made again by others.
+    RepairShare(RepairShare),
 }
 
 /// Who makes which key, and in what numbers.
@@ -44,7 +48,49 @@ pub struct GenerateKey {
     pub q: usize,
 }
 
-/// One participant of a key generation.
+/// Who gives and who gets shares of which key, and in what numbers. The key stays what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReshareKey {
+    /// Name of the CA key.
+    pub key: String,
+    /// Its Ed25519 group key.
+    #[serde(with = "text::hex")]
+    pub group_key: [u8; 32],
+    /// The sharing that is in force ([`super::authority::CaKey::sharing`]).
+    #[serde(with = "text::hex")]
+    pub from: Digest,
+    /// The signers whose present shares the new ones are made of: as many as the present threshold.
+    pub dealers: Vec<String>,
+    /// All who get a new share, in the order of their identifiers.
+    pub participants: Vec<Participant>,
+    /// Participants.
+    pub n: usize,
+    /// Signature threshold of the new shares.
+    pub t: usize,
+    /// Cosignature quorum.
+    pub q: usize,
+}
+
+/// Whose share is made again, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepairShare {
+    /// Name of the CA key.
+    pub key: String,
+    /// Its Ed25519 group key.
+    #[serde(with = "text::hex")]
+    pub group_key: [u8; 32],
+    /// The sharing that is in force ([`super::authority::CaKey::sharing`]).
+    #[serde(with = "text::hex")]
+    pub sharing: Digest,
+    /// The signer whose share is lost.
+    pub signer: String,
+    /// The signers that make it again: as many as the threshold, and not that one.
+    pub helpers: Vec<String>,
+}
+
+/// One participant of a key generation or resharing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Participant {
@@ -100,15 +146,8 @@ impl KeyOperation {
                 if !text::is_name(&generate.key) {
                     return wrong("the key's name is not allowed");
                 }
-                let mut signers = BTreeSet::new();
-                let mut keys: BTreeSet<Digest> = BTreeSet::new();
-                for (index, participant) in generate.participants.iter().enumerate() {
-                    if usize::from(participant.identifier) != index + 1
-                        || !signers.insert(&participant.signer)
-                        || !keys.insert(participant.approval.public())
-                    {
-                        return wrong("participants do not run from 1 over distinct signers");
-                    }
+                if !run_from_one(&generate.participants) {
+                    return wrong("participants do not run from 1 over distinct signers");
                 }
                 if generate.participants.len() != generate.n {
                     return wrong("n is not the number of participants");
@@ -140,6 +179,37 @@ impl KeyOperation {
             Self::RequestCaCertificate(request) => request.check(),
             Self::SignSubordinateCa(sign) => sign.check(),
             Self::InstallCaCertificate(install) => install.check(),
+            Self::ReshareKey(reshare) => {
+                if !text::is_name(&reshare.key) {
+                    return wrong("the key's name is not allowed");
+                }
+                if !run_from_one(&reshare.participants) {
+                    return wrong("participants do not run from 1 over distinct signers");
+                }
+                if reshare.participants.len() != reshare.n {
+                    return wrong("n is not the number of participants");
+                }
+                // q is the authority's matter: its signers may be more than those who get a share.
+                if reshare.t < 2 || reshare.t > reshare.n {
+                    return wrong("2 ≤ t ≤ n does not hold");
+                }
+                if !distinct(&reshare.dealers) || reshare.dealers.len() < 2 {
+                    return wrong("dealers are two distinct signers or more");
+                }
+                Ok(())
+            }
+            Self::RepairShare(repair) => {
+                if !text::is_name(&repair.key) {
+                    return wrong("the key's name is not allowed");
+                }
+                if !distinct(&repair.helpers) || repair.helpers.len() < 2 {
+                    return wrong("helpers are two distinct signers or more");
+                }
+                if repair.helpers.contains(&repair.signer) {
+                    return wrong("a signer does not help itself to a share that it lost");
+                }
+                Ok(())
+            }
         }
     }
 
@@ -151,6 +221,8 @@ impl KeyOperation {
             Self::RequestCaCertificate(one) => &one.key,
             Self::SignSubordinateCa(one) => &one.key,
             Self::InstallCaCertificate(one) => &one.key,
+            Self::ReshareKey(one) => &one.key,
+            Self::RepairShare(one) => &one.key,
         }
     }
 
@@ -162,6 +234,8 @@ impl KeyOperation {
             Self::RequestCaCertificate(one) => Some(&one.group_key),
             Self::SignSubordinateCa(one) => Some(&one.group_key),
             Self::InstallCaCertificate(one) => Some(&one.group_key),
+            Self::ReshareKey(one) => Some(&one.group_key),
+            Self::RepairShare(one) => Some(&one.group_key),
         }
     }
 }
@@ -192,4 +266,20 @@ impl CaSubject {
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
 pub(super) fn is_zero(number: &u8) -> bool {
     *number == 0
+}
+
+/// Whether identifiers run from 1, over distinct signers with distinct keys.
+fn run_from_one(participants: &[Participant]) -> bool {
+    let mut signers = BTreeSet::new();
+    let mut keys: BTreeSet<Digest> = BTreeSet::new();
+    participants.iter().enumerate().all(|(index, participant)| {
+        usize::from(participant.identifier) == index + 1
+            && signers.insert(&participant.signer)
+            && keys.insert(participant.approval.public())
+    })
+}
+
+fn distinct(signers: &[String]) -> bool {
+    let all: BTreeSet<&String> = signers.iter().collect();
+    all.len() == signers.len()
 }

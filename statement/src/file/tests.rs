@@ -7,7 +7,9 @@ use crate::file::authority::{
     Administrators, CaKey, LogIdentity, Mode, Quorum, Signer, VerifyingShare,
 };
 use crate::file::hierarchy::Purpose;
-use crate::file::key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate};
+use crate::file::key_operation::{
+    CaSubject, GenerateKey, Participant, RepairShare, ReshareKey, SignCaCertificate,
+};
 use crate::note::{CosignatureKey, NoteSigner, sign};
 
 /// What is broken, and how.
@@ -100,6 +102,166 @@ fn the_version_with_a_ca_key_is_one_text() {
     assert!(read.ca_key(&ca_key().id()).is_some());
     // The same key twice is refused.
     assert!(read.with_ca_key(ca_key()).is_err());
+}
+
+#[test]
+fn the_version_with_a_new_sharing_is_one_text() {
+    let mut authority = authority();
+    authority.ca_keys = vec![ca_key()];
+    let mut key = ca_key();
+    key.operation = [8; 32];
+    for share in &mut key.verifying_shares {
+        share.share[0] ^= 0x55;
+    }
+    let text = authority.with_sharing(key.clone()).unwrap();
+    let (header, Body::Authority(read)) = read(&text).unwrap() else {
+        panic!("an authority");
+    };
+    assert_eq!(header.version, 2);
+    assert_eq!(read.ca_keys, vec![key.clone()]);
+    assert_eq!(read.ca_keys[0].id(), authority.ca_keys[0].id());
+    // Only a key that there is gets new shares.
+    for change in [(|key| key.name.push('x')) as fn(&mut CaKey), |key| {
+        key.group_key = [6; 32]
+    }] {
+        let mut other = key.clone();
+        change(&mut other);
+        assert!(authority.with_sharing(other).is_err());
+    }
+}
+
+/// Pinned: signers store their shares by it, and administrators sign it.
+#[test]
+fn a_sharing_is_named_by_all_of_its_public_side() {
+    let key = ca_key();
+    assert_eq!(
+        data_encoding::HEXLOWER.encode(&key.sharing()),
+        "307029efe2a8f3b68833f018a8e31c7d90cdbfdb3ea1ba1e6ed4ba62a70484f1"
+    );
+    for change in [
+        (|key| key.group_key[0] ^= 1) as fn(&mut CaKey),
+        |key| key.t = 4,
+        |key| key.verifying_shares[0].identifier = 9,
+        |key| key.verifying_shares[0].signer.push('x'),
+        |key| key.verifying_shares[0].share[0] ^= 1,
+        |key| {
+            key.verifying_shares.pop();
+        },
+        |key| key.verifying_shares.swap(0, 1),
+    ] {
+        let mut other = ca_key();
+        change(&mut other);
+        assert_ne!(other.sharing(), key.sharing());
+    }
+    // Neither its name nor the operation that made it belong to it.
+    let mut same = ca_key();
+    same.name = "ca-2".into();
+    same.operation = [1; 32];
+    assert_eq!(same.sharing(), key.sharing());
+}
+
+#[test]
+fn a_key_keeps_its_threshold_within_the_quorum_s_inequalities() {
+    let with = |t: usize, quorum: Quorum| {
+        let mut authority = authority();
+        authority.quorum = quorum;
+        authority.ca_keys = vec![CaKey { t, ..ca_key() }];
+        authority.to_text()
+    };
+    let five = Quorum::FIVE;
+    assert!(with(3, five).is_ok() && with(4, five).is_ok());
+    for t in [0, 1, 2, 5] {
+        let refusal = with(t, five).unwrap_err();
+        assert!(matches!(refusal, FileError::Quorum(_)), "{t}: {refusal}");
+    }
+    // f = 1 is what two shares are enough for.
+    let quorum = Quorum { f: 1, ..five };
+    assert!(with(2, quorum).is_ok());
+}
+
+#[test]
+fn a_contradictory_resharing_or_repair_is_refused() {
+    let participants: Vec<Participant> = (0..4u8)
+        .map(|i| Participant {
+            identifier: u16::from(i) + 1,
+            signer: format!("signer-{i}"),
+            approval: signer("approval", 40 + i).verifier(),
+        })
+        .collect();
+    let names = |range: std::ops::Range<u8>| range.map(|i| format!("signer-{i}")).collect();
+    let reshare = ReshareKey {
+        key: "ca-1".into(),
+        group_key: [7; 32],
+        from: [8; 32],
+        dealers: names(0..3),
+        participants,
+        n: 4,
+        t: 3,
+        q: 4,
+    };
+    let header = Header {
+        kind: Kind::KeyOperation,
+        trust_domain: "example.org".into(),
+        name: "one".into(),
+        version: 1,
+        expires: 9,
+    };
+    let refused = |operation: KeyOperation, what: &str| {
+        let text = to_text(&header, &operation).unwrap();
+        let result = read(&text);
+        assert!(matches!(result, Err(FileError::KeyOperation(_))), "{what}");
+    };
+    let good = KeyOperation::ReshareKey(reshare.clone());
+    let text = to_text(&header, &good).unwrap();
+    assert_eq!(read(&text).unwrap().1, Body::KeyOperation(Box::new(good)));
+    let cases: [Case<ReshareKey>; 9] = [
+        ("an ill-named key", |one| one.key = "a/b".into()),
+        ("another n", |one| one.n = 5),
+        ("identifiers that do not run", |one| {
+            one.participants[1].identifier = 3;
+        }),
+        ("a participant twice", |one| {
+            one.participants[1].signer = one.participants[0].signer.clone();
+        }),
+        ("an approval key twice", |one| {
+            one.participants[1].approval = one.participants[0].approval.clone();
+        }),
+        ("t of 1", |one| one.t = 1),
+        ("t above n", |one| one.t = 5),
+        ("a dealer twice", |one| {
+            one.dealers[1] = one.dealers[0].clone();
+        }),
+        ("one dealer", |one| one.dealers.truncate(1)),
+    ];
+    for (what, change) in cases {
+        let mut bad = reshare.clone();
+        change(&mut bad);
+        refused(KeyOperation::ReshareKey(bad), what);
+    }
+    let repair = RepairShare {
+        key: "ca-1".into(),
+        group_key: [7; 32],
+        sharing: [8; 32],
+        signer: "signer-3".into(),
+        helpers: names(0..3),
+    };
+    let good = KeyOperation::RepairShare(repair.clone());
+    assert!(read(&to_text(&header, &good).unwrap()).is_ok());
+    let cases: [Case<RepairShare>; 4] = [
+        ("an ill-named key", |one| one.key.clear()),
+        ("a helper twice", |one| {
+            one.helpers[1] = one.helpers[0].clone();
+        }),
+        ("one helper", |one| one.helpers.truncate(1)),
+        ("a signer that helps itself", |one| {
+            one.signer = one.helpers[0].clone();
+        }),
+    ];
+    for (what, change) in cases {
+        let mut bad = repair.clone();
+        change(&mut bad);
+        refused(KeyOperation::RepairShare(bad), what);
+    }
 }
 
 #[test]

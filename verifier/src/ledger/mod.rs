@@ -535,6 +535,27 @@ impl Ledger {
             .collect()
     }
 
+    /// Key operations that have signers do something together (key generation, resharing, repair), not done and unexpired at
+    /// `now`, and of a sharing that is still in force. A repair leaves no trace in the log, and stays until it expires.
+    pub fn pending_operations(&self, now: u64) -> Vec<&Logged<KeyOperation>> {
+        let Some(authority) = self.authority() else {
+            return Vec::new();
+        };
+        self.key_operations()
+            .filter(|one| {
+                one.header.expires > now && !self.files.used_operations.contains(&one.digest)
+            })
+            .filter(|one| match one.body.as_ref() {
+                KeyOperation::GenerateKey(_) => true,
+                KeyOperation::ReshareKey(reshare) => {
+                    files::check_resharing(authority, reshare).is_ok()
+                }
+                KeyOperation::RepairShare(repair) => files::check_repair(authority, repair).is_ok(),
+                _ => false,
+            })
+            .collect()
+    }
+
     /// What a CA key's own certificate says, as it was ordered last, with the order.
     pub fn own_certificate(
         &self,

@@ -122,7 +122,10 @@ const STEPS: u64 = 4;
 
 fn slot(step: u64) -> Record {
     Record::Burnt {
-        group_key: [1; 32],
+        key: SharedKey {
+            group_key: [1; 32],
+            sharing: [3; 32],
+        },
         slot: Slot {
             boot: [2; 16],
             number: step,
@@ -193,10 +196,10 @@ fn found(store: &DiskStore) -> u64 {
     );
     let mut signed = 0;
     for step in 0..STEPS {
-        let Record::Burnt { group_key, slot } = slot(step) else {
+        let Record::Burnt { key, slot } = slot(step) else {
             unreachable!()
         };
-        let burnt = store.burnt(&group_key, &slot);
+        let burnt = store.burnt(&key, &slot);
         assert_eq!(
             store.bound(step).is_some(),
             burnt,

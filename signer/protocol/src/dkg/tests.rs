@@ -3,7 +3,13 @@
 use ed25519_dalek::SigningKey;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
+use hpke::{
+    Deserializable as _, OpModeS, Serializable as _, aead::ChaCha20Poly1305, kdf::HkdfSha256,
+    kem::X25519HkdfSha256,
+};
+
 use super::*;
+use crate::exchange::{SealingPublicKey, seal_info};
 
 const RUN: DkgRun = DkgRun {
     operation: [1; 32],
@@ -64,12 +70,13 @@ fn sign1(message: &mut DkgRound1, i: u16) {
 
 fn sign2(message: &mut DkgRound2, i: u16) {
     message.signature =
-        ed25519_dalek::Signer::sign(&approval(i), &message.signed_bytes().unwrap()).to_bytes();
+        ed25519_dalek::Signer::sign(&approval(i), &message.signed_bytes(Round::Two).unwrap())
+            .to_bytes();
 }
 
-fn culprit<T>(result: Result<T, DkgError>) -> String {
+fn culprit<T>(result: Result<T, RunError>) -> String {
     match result {
-        Err(DkgError::Cheater { name, .. }) => name,
+        Err(RunError::Cheater { name, .. }) => name,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("a cheater passed"),
     }
@@ -89,7 +96,7 @@ fn everybody_gets_the_same_key_and_a_share_of_it() {
     other.swap(0, 1);
     assert_eq!(
         nodes[0].round2(&other, &approval(1), &mut rng),
-        Err(DkgError::OutOfTurn)
+        Err(RunError::OutOfTurn)
     );
     let made: Vec<_> = nodes
         .iter_mut()
@@ -113,7 +120,7 @@ fn everybody_gets_the_same_key_and_a_share_of_it() {
     }
     // A share restored in the wrong place is noticed before it is used.
     assert!(!made[0].0.matches("signer-2", &made[0].1));
-    assert_eq!(nodes[0].finish(&all).err(), Some(DkgError::OutOfTurn));
+    assert_eq!(nodes[0].finish(&all).err(), Some(RunError::OutOfTurn));
 }
 
 #[test]
@@ -205,7 +212,7 @@ fn a_wrong_share_is_named() {
     altered[1].packages[0].ciphertext = all[2].packages[0].ciphertext.clone();
     assert_eq!(
         nodes[0].finish(&altered).err(),
-        Some(DkgError::Signature("signer-2".into()))
+        Some(RunError::Signature("signer-2".into()))
     );
     nodes[0].finish(&all).unwrap();
 }
@@ -214,5 +221,5 @@ fn a_wrong_share_is_named() {
 fn a_node_does_not_take_part_under_another_key() {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let other = KeyGeneration::start(RUN, "signer-1", participants(), &approval(2), &mut rng).err();
-    assert_eq!(other, Some(DkgError::Participants));
+    assert_eq!(other, Some(RunError::Participants));
 }

@@ -7,7 +7,8 @@ use bauta_signer_protocol::{
     coordinator::Event,
     memory::Memory,
     messages::{
-        Append, Code, DkgRun, DkgStart, Refused, SignRequest, Stage, ToCoordinator, ToNode,
+        Append, Code, DkgRun, DkgStart, Refused, SharedKey, SignRequest, Stage, ToCoordinator,
+        ToNode,
     },
     node::NodeEvent,
 };
@@ -315,7 +316,10 @@ fn it_takes_q_less_one_welcomes_of_others_for_this_boot() {
         proof: vec![].into(),
         csr: vec![].into(),
         openings: vec![].into(),
-        group_key: [0; 32],
+        key: SharedKey {
+            group_key: [0; 32],
+            sharing: [0; 32],
+        },
         tbs_digest: [0; 32],
         scheme: 1,
         round: 1,

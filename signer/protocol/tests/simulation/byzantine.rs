@@ -3,8 +3,8 @@
 use bauta_signer_protocol::{
     coordinator::Event,
     messages::{
-        Append, Code, DkgRound1, DkgRound1s, DkgRound2s, DkgRun, DkgStart, Refused, SignRequest,
-        Subject, ToCoordinator, ToNode,
+        Append, Code, DkgRound1, DkgRound1s, DkgRound2s, DkgRun, DkgStart, Refused, SharedKey,
+        SignRequest, Subject, ToCoordinator, ToNode,
     },
 };
 use bauta_statement::file::authority::Quorum;
@@ -127,6 +127,7 @@ fn f_bad_signers_get_nothing(quorum: Quorum) {
     quorum.check().unwrap();
     let mut world = World::new(11, n, t as u16, q);
     let group_key = world.make_key();
+    let key = world.key().id();
     let now = world.seconds();
     let base = world.log.entries.clone();
     let bad: Vec<usize> = (0..f).collect();
@@ -190,7 +191,7 @@ fn f_bad_signers_get_nothing(quorum: Quorum) {
             for i in &honest {
                 let answers = world_.tell(
                     *i,
-                    ToNode::Sign(ask(&mut world.rng, index, group_key, &proof, log)),
+                    ToNode::Sign(ask(&mut world.rng, index, key, &proof, log)),
                 );
                 // Nonces are refused here; what counts is whether the node got so far as to look at them.
                 let willing = answers.iter().any(|a| {
@@ -222,21 +223,21 @@ fn f_bad_signers_get_nothing(quorum: Quorum) {
 fn ask(
     rng: &mut impl rand_chacha::rand_core::RngCore,
     index: u64,
-    group_key: [u8; 32],
+    key: SharedKey,
     proof: &[u8],
     log: &Log,
 ) -> SignRequest {
     use sha2::Digest as _;
     let mut session = [0; 16];
     rng.fill_bytes(&mut session);
-    let tbs = crate::toy::tbs(&log.entries[index as usize], &group_key, b"");
+    let tbs = crate::toy::tbs(&log.entries[index as usize], &key.group_key, b"");
     SignRequest {
         session,
         index,
         proof: proof.to_vec().into(),
         csr: vec![].into(),
         openings: vec![].into(),
-        group_key,
+        key,
         tbs_digest: sha2::Sha256::digest(&tbs).into(),
         scheme: 1,
         round: 1,

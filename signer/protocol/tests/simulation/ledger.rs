@@ -7,10 +7,11 @@ use bauta_log::{CosignatureVerifier, CosignedCheckpoint};
 use bauta_signer_protocol::{
     coordinator::{Coordinator, CoordinatorOutput, Event, Patience},
     generation::GenerationTask,
-    keys::{KeyShare, NodeKeys},
-    ledger_rulebook::{LedgerRulebook, authority_note, membership, participants},
+    keys::NodeKeys,
+    ledger_rulebook::{self, LedgerRulebook, authority_note, membership, participants},
     messages::{Code, Digest, GroupKey, ToNode},
     node::{Node, NodeConfig},
+    order::RunOrder,
     rulebook::{Objects, Rulebook as _},
     sessions::SignTask,
 };
@@ -21,7 +22,10 @@ use bauta_statement::{
         Authority, Header, Kind,
         authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
         hierarchy::{Purpose, RequestCaCertificate},
-        key_operation::{CaSubject, GenerateKey, KeyOperation, Participant, SignCaCertificate},
+        key_operation::{
+            CaSubject, GenerateKey, KeyOperation, Participant, RepairShare, ReshareKey,
+            SignCaCertificate,
+        },
     },
     note::{self, CosignatureKey, NoteSigner, sha256},
 };
@@ -127,11 +131,7 @@ impl Real {
             ),
             LedgerRulebook::new(self.pinned),
             store.head.clone(),
-            store
-                .shares
-                .values()
-                .map(|bytes| KeyShare::from_bytes(bytes).unwrap())
-                .collect(),
+            store.stored_shares(),
             &store,
             &mut self.rng,
         )
@@ -265,7 +265,7 @@ impl Real {
             operation,
             index,
             proof: self.log.proof(index, cosigned.signed()),
-            participants: participants(&generate).unwrap(),
+            order: RunOrder::Generate(participants(&generate).unwrap()),
         };
         let output =
             self.coordinator
@@ -283,11 +283,12 @@ impl Real {
             }) => (*group_key, text.clone(), signatures.clone()),
             other => panic!("{other:?}"),
         };
-        assert!(authority_note(&text, &BTreeMap::new()).is_err());
+        assert!(authority_note(&text, &BTreeMap::new(), None).is_err());
         let mut swapped = signatures.clone();
         swapped.insert("signer-1".into(), signatures["signer-2"]);
-        assert!(authority_note(&text, &swapped).is_err());
-        self.log(Body::Authority, authority_note(&text, &signatures).unwrap());
+        assert!(authority_note(&text, &swapped, None).is_err());
+        let note = authority_note(&text, &signatures, None).unwrap();
+        self.log(Body::Authority, note);
         assert!(
             self.nodes.iter().all(|(node, _)| node
                 .rulebook()
@@ -299,6 +300,61 @@ impl Real {
                 == 1)
         );
         group_key
+    }
+
+    /// Logs an operation that signers carry out together, and has them do it; gives what the run came to.
+    fn run(&mut self, name: &str, operation: &KeyOperation) -> Event {
+        let admin = note_signer("admin", 2);
+        let (digest, note) = self.operation(name, operation, &admin, EXPIRES);
+        let (index, cosigned) = self.log(Body::File, note);
+        let task = GenerationTask {
+            operation: digest,
+            index,
+            proof: self.log.proof(index, cosigned.signed()),
+            order: ledger_rulebook::order(self.ledger.authority().unwrap(), operation).unwrap(),
+        };
+        let output =
+            self.coordinator
+                .as_mut()
+                .unwrap()
+                .generate_key(self.now * 1000, &mut self.rng, task);
+        self.take(output);
+        self.settle();
+        self.events.pop().unwrap()
+    }
+
+    fn reshare(&self) -> ReshareKey {
+        let key = &self.ledger.authority().unwrap().ca_keys[0];
+        ReshareKey {
+            key: key.name.clone(),
+            group_key: key.group_key,
+            from: key.sharing(),
+            dealers: ["signer-2", "signer-3", "signer-5"]
+                .map(String::from)
+                .into(),
+            participants: self.generate().participants,
+            n: 5,
+            t: 3,
+            q: 4,
+        }
+    }
+
+    /// Has the CA certificate signed by a logged order, and checks it.
+    fn certify(&mut self, name: &str, group_key: GroupKey) {
+        let certificate = self.certificate(group_key);
+        let order = KeyOperation::SignCaCertificate(certificate.clone());
+        let (digest, note) = self.operation(name, &order, &note_signer("admin", 2), EXPIRES);
+        let (index, cosigned) = self.log(Body::File, note);
+        let tbs = ca::tbs(&certificate, &digest, "example.org").unwrap();
+        let Event::Signed { signature, .. } = self.sign(index, &cosigned, group_key, &tbs) else {
+            panic!("{:?}", self.events.last())
+        };
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&group_key).unwrap();
+        key.verify_strict(
+            tbs.as_bytes(),
+            &ed25519_dalek::Signature::from_bytes(&signature),
+        )
+        .unwrap();
     }
 
     fn certificate(&self, group_key: GroupKey) -> SignCaCertificate {
@@ -626,4 +682,99 @@ fn keys_sealed_for_development_serve_no_production_ca() {
             .extend(&entries, &objects)
             .is_ok()
     );
+}
+
+#[test]
+fn a_refresh_under_the_real_rules() {
+    let mut real = Real::new();
+    real.begin();
+    let group_key = real.make_key();
+    real.certify("before", group_key);
+    let old = real.ledger.authority().unwrap().ca_keys[0].clone();
+    let event = real.run("refresh", &KeyOperation::ReshareKey(real.reshare()));
+    let Event::KeyAgreed {
+        group_key: same,
+        text,
+        signatures,
+        key_signature: Some(own),
+        ..
+    } = event
+    else {
+        panic!("{event:?}")
+    };
+    assert_eq!(same, group_key);
+    assert_eq!(signatures.len(), 5);
+    // Without the key's own signature no node takes it, whatever the service's ledger would say.
+    let unsigned = authority_note(&text, &signatures, None).unwrap();
+    let good = real.log.entries.clone();
+    let entry = real.file(Body::Authority, unsigned);
+    let size = real.propose(&[entry]);
+    assert!(
+        real.events
+            .iter()
+            .any(|event| matches!(event, Event::HeadImpossible { size: at } if *at == size))
+    );
+    let objects = std::mem::take(&mut real.log.objects);
+    real.log = Log::new(1);
+    real.log.objects = objects;
+    real.log.append(&good);
+    real.coordinator.as_mut().unwrap().retract();
+    // The sharing in force is still the old one, and signs.
+    real.certify("between", group_key);
+    // Meanwhile nothing changed the authority: what all agreed to still follows from it.
+    let mut forged = own;
+    forged[0] ^= 1;
+    assert!(authority_note(&text, &signatures, Some((&group_key, &forged))).is_err());
+    let note = authority_note(&text, &signatures, Some((&group_key, &own))).unwrap();
+    real.log(Body::Authority, note);
+    let new = real.ledger.authority().unwrap().ca_keys[0].clone();
+    assert_eq!((new.id(), new.t), (old.id(), old.t));
+    assert_ne!(new.sharing(), old.sharing());
+    real.certify("after", group_key);
+    // The three that signed have seen the quorum's cosignatures over the entry, and erased what they had before.
+    let erased = real.nodes.iter().filter(|(_, store)| {
+        let mut held = store.shares.keys();
+        held.all(|key| key.sharing == new.sharing())
+    });
+    assert!(erased.count() >= 3);
+    // A node that is started anew goes on with the new share.
+    let store = real.nodes[0].1.clone();
+    let node = real.node(1, store);
+    assert_eq!(node.rulebook().keys()[0].id().sharing, new.sharing());
+}
+
+#[test]
+fn a_repair_under_the_real_rules() {
+    let mut real = Real::new();
+    real.begin();
+    let group_key = real.make_key();
+    let mut store = real.nodes[3].1.clone();
+    let had = std::mem::take(&mut store.shares);
+    let node = real.node(4, store.clone());
+    real.nodes[3] = (node, store);
+    let coordinator = real.coordinator.as_mut().unwrap();
+    let output = coordinator.connected(real.now * 1000, "signer-4");
+    real.take(output);
+    real.settle();
+    let key = real.ledger.authority().unwrap().ca_keys[0].clone();
+    let repair = RepairShare {
+        key: key.name.clone(),
+        group_key,
+        sharing: key.sharing(),
+        signer: "signer-4".into(),
+        helpers: ["signer-1", "signer-3", "signer-5"]
+            .map(String::from)
+            .into(),
+    };
+    let event = real.run("repair", &KeyOperation::RepairShare(repair));
+    assert!(
+        matches!(&event, Event::ShareRepaired { node, .. } if node == "signer-4"),
+        "{event:?}"
+    );
+    let bytes = |shares: &BTreeMap<_, (u64, Vec<u8>)>| {
+        let mut shares = shares.values();
+        shares.next().unwrap().1.clone()
+    };
+    assert_eq!(bytes(&real.nodes[3].1.shares), bytes(&had));
+    real.certify("after", group_key);
 }

@@ -8,6 +8,7 @@ mod change;
 mod cosignatures;
 mod ledger;
 mod network;
+mod resharing;
 mod shares;
 mod toy;
 mod world;

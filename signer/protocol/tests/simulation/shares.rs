@@ -1,7 +1,8 @@
 //! What gets no signature share.
 
 use bauta_signer_protocol::messages::{
-    Code, FrostPackage, FrostSigner, GroupKey, Refused, SignRequest, ToCoordinator, ToNode,
+    Code, FrostPackage, FrostSigner, GroupKey, Refused, SharedKey, SignRequest, ToCoordinator,
+    ToNode,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -44,7 +45,7 @@ pub(crate) fn request(
         proof: proof.into(),
         csr: vec![].into(),
         openings: openings.to_vec().into(),
-        group_key,
+        key: world.key().id(),
         tbs_digest: Sha256::digest(tbs(
             &world.log.entries[index as usize],
             &group_key,
@@ -150,7 +151,8 @@ fn a_nonce_is_spent_once() {
         .unwrap()
         .signers[0]
         .slot;
-    world.nodes[0].store.burnt.insert((group_key, slot));
+    let key = world.key().id();
+    world.nodes[0].store.burnt.insert((key, slot));
     assert_eq!(verdict(&mut world, copied), Some(Code::NonceSpent));
 }
 
@@ -190,7 +192,20 @@ fn a_request_that_does_not_fit_costs_no_nonce() {
     for (request, code) in [
         (
             SignRequest {
-                group_key: [9; 32],
+                key: SharedKey {
+                    group_key: [9; 32],
+                    ..good.key
+                },
+                ..good.clone()
+            },
+            Code::NoKey,
+        ),
+        (
+            SignRequest {
+                key: SharedKey {
+                    sharing: [9; 32],
+                    ..good.key
+                },
                 ..good.clone()
             },
             Code::NoKey,
@@ -265,7 +280,11 @@ fn a_retired_key_s_share_is_erased_once_that_is_settled() {
             .iter()
             .all(|n| n.node.as_ref().unwrap().head().size == size)
     }));
-    let held = |world: &World| world.nodes[0].store.shares.contains_key(&group_key);
+    let holds = |world: &World, group_key| {
+        let mut held = world.nodes[0].store.shares.keys();
+        held.any(|key| key.group_key == group_key)
+    };
+    let held = |world: &World| holds(world, group_key);
     // Out of force at once; the node cosigned the head, and knows of no quorum for it.
     assert_eq!(verdict(&mut world, asked.clone()), Some(Code::NoKey));
     assert!(held(&world));
@@ -276,7 +295,7 @@ fn a_retired_key_s_share_is_erased_once_that_is_settled() {
     world.events.clear();
     let next = world.make_key();
     assert!(!held(&world));
-    assert!(world.nodes[0].store.shares.contains_key(&next));
+    assert!(holds(&world, next));
     world.restart(0);
     assert_eq!(verdict(&mut world, asked), Some(Code::NoKey));
 }
@@ -348,7 +367,7 @@ fn a_commitment_that_is_not_the_slots_own_gets_no_share_and_costs_the_nonce() {
         world.nodes[0]
             .store
             .burnt
-            .contains(&(group_key, own_slot(&good)))
+            .contains(&(good.key, own_slot(&good)))
     );
     assert_eq!(verdict(&mut world, good), Some(Code::NonceSpent));
     let fresh = request(&mut world, index, group_key, proof, b"");

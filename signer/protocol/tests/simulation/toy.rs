@@ -5,8 +5,10 @@
 //! | `I` time | a valid issuance |
 //! | `i` time | an invalid issuance |
 //! | `K` | a key-generation file for all signers |
+//! | `S` order | a resharing of the key, see [`reshare`] |
+//! | `P` order | a repair of a share, see [`repair`] |
 //! | `C` | a key operation that has a CA certificate signed |
-//! | `G` text | the authority file that records a key |
+//! | `G` text | the authority file that records a key, or its new sharing |
 //! | `R` key | the authority file that takes a key away |
 //! | `O` digest | an entry that names an object |
 //! | `X` | an entry of another kind that is not valid |
@@ -17,6 +19,7 @@ use bauta_signer_protocol::{
     dkg::{Participant, Participants},
     keys::{PublicShare, PublicShares},
     messages::{Digest, GroupKey},
+    order::{Repair, Reshare, RunOrder},
     rulebook::{
         AuthoritySigners, CertificateRequest, ExtendError, Objects, RuleError, Rulebook, Ruling,
         SignerKeys, ToBeSigned,
@@ -24,6 +27,10 @@ use bauta_signer_protocol::{
 };
 use bauta_statement::certificate::Shape;
 use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+/// How the text of an authority file begins.
+pub(crate) const PREFIX: &str = "bauta/v1/authority\n";
 
 /// The digest of every `K` file.
 pub(crate) const OPERATION: Digest = [7; 32];
@@ -32,6 +39,8 @@ pub(crate) const OPERATION: Digest = [7; 32];
 pub(crate) struct Toy {
     pub(crate) policy: LogPolicy,
     pub(crate) signers: AuthoritySigners,
+    /// All nodes, each with its approval key; who makes the first key.
+    pub(crate) nodes: Vec<Participant>,
     pub(crate) participants: Participants,
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) keys: Vec<PublicShares>,
@@ -39,6 +48,10 @@ pub(crate) struct Toy {
     pub(crate) retired: Vec<(GroupKey, u64)>,
     /// Size of the largest head that was seen with its quorum.
     pub(crate) seen: u64,
+    /// Index of the newest `G`.
+    pub(crate) authority: Option<u64>,
+    /// How the texts of `G` begin.
+    pub(crate) prefix: &'static str,
 }
 
 impl Toy {
@@ -46,14 +59,14 @@ impl Toy {
         log: &LogVerifier,
         cosigners: &[CosignatureVerifier],
         q: usize,
+        nodes: Vec<Participant>,
         participants: Participants,
     ) -> Self {
         Self {
             policy: LogPolicy::quorum_of(log.clone(), cosigners, q).unwrap(),
             signers: AuthoritySigners {
                 quorum: q,
-                signers: participants
-                    .list
+                signers: nodes
                     .iter()
                     .zip(cosigners)
                     .map(|(participant, cosignature)| SignerKeys {
@@ -63,13 +76,94 @@ impl Toy {
                     })
                     .collect(),
             },
+            nodes,
             participants,
             entries: Vec::new(),
             keys: Vec::new(),
             retired: Vec::new(),
             seen: 0,
+            authority: None,
+            prefix: PREFIX,
         }
     }
+
+    fn node(&self, name: &str, identifier: u16) -> Participant {
+        let node = self.nodes.iter().find(|node| node.name == name).unwrap();
+        Participant {
+            identifier,
+            ..node.clone()
+        }
+    }
+
+    fn holder(&self, key: &PublicShares, name: &str) -> Participant {
+        self.node(name, key.of(name).unwrap().identifier)
+    }
+}
+
+/// An `S` entry: from which sharing, who deals, who receives, with which threshold.
+pub(crate) fn reshare(
+    time: u64,
+    from: &PublicShares,
+    dealers: &[&str],
+    receivers: &[&str],
+    threshold: u16,
+) -> Vec<u8> {
+    let text = format!(
+        "{} {} {} {threshold}",
+        HEXLOWER.encode(&from.id().sharing),
+        dealers.join(","),
+        receivers.join(",")
+    );
+    entry(b'S', time, text.as_bytes())
+}
+
+/// A `P` entry: of which sharing, whose share, who helps.
+pub(crate) fn repair(time: u64, of: &PublicShares, patient: &str, helpers: &[&str]) -> Vec<u8> {
+    let text = format!(
+        "{} {patient} {}",
+        HEXLOWER.encode(&of.id().sharing),
+        helpers.join(",")
+    );
+    entry(b'P', time, text.as_bytes())
+}
+
+/// The digest of the file that an `S` or `P` stands for.
+pub(crate) fn operation(entry: &[u8]) -> Digest {
+    Sha256::digest(entry).into()
+}
+
+/// What an `S` or `P` entry orders, if the sharing that it names is in force.
+pub(crate) fn order_of(toy: &Toy, entry: &[u8]) -> Option<RunOrder> {
+    let text = std::str::from_utf8(&entry[9..]).unwrap();
+    let words: Vec<&str> = text.split(' ').collect();
+    let key = toy
+        .keys
+        .iter()
+        .find(|key| HEXLOWER.encode(&key.id().sharing) == words[0])?;
+    let those = |names: &str| {
+        names
+            .split(',')
+            .map(|name| toy.holder(key, name))
+            .collect::<Vec<_>>()
+    };
+    Some(match entry[0] {
+        b'S' => RunOrder::Reshare(Reshare {
+            from: key.clone(),
+            dealers: those(words[1]),
+            receivers: Participants {
+                list: (1..)
+                    .zip(words[2].split(','))
+                    .map(|(identifier, name)| toy.node(name, identifier))
+                    .collect(),
+                threshold: words[3].parse().unwrap(),
+            },
+        }),
+        _ => RunOrder::Repair(Repair {
+            public: key.clone(),
+            patient: toy.holder(key, words[1]),
+            helpers: those(words[2]),
+        }),
+    })
 }
 
 pub(crate) fn entry(letter: u8, time: u64, rest: &[u8]) -> Vec<u8> {
@@ -94,9 +188,9 @@ pub(crate) fn tbs(entry: &[u8], group_key: &GroupKey, openings: &[u8]) -> Vec<u8
     der
 }
 
-fn write_key(key: &PublicShares) -> String {
+fn write_key(prefix: &str, key: &PublicShares) -> String {
     let mut text = format!(
-        "bauta/v1/authority\n{} {}\n",
+        "{prefix}{} {}\n",
         HEXLOWER.encode(&key.group_key),
         key.threshold
     );
@@ -111,7 +205,7 @@ fn write_key(key: &PublicShares) -> String {
     text
 }
 
-fn read_key(text: &str) -> PublicShares {
+pub(crate) fn read_key(text: &str) -> PublicShares {
     let point =
         |hex: &str| -> [u8; 32] { HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap() };
     let mut lines = text.lines().skip(1);
@@ -150,7 +244,7 @@ impl Rulebook for Toy {
                 b'i' => Ruling::InvalidIssuance {
                     reason: "small i".into(),
                 },
-                b'K' | b'C' => Ruling::Other,
+                b'K' | b'C' | b'S' | b'P' => Ruling::Other,
                 b'O' => {
                     let digest = entry[9..41].try_into().unwrap();
                     if objects.object(&digest).is_none() {
@@ -159,14 +253,17 @@ impl Rulebook for Toy {
                     Ruling::Other
                 }
                 b'G' => {
-                    next.keys
-                        .push(read_key(std::str::from_utf8(&entry[9..]).unwrap()));
+                    let key = read_key(std::str::from_utf8(&entry[9..]).unwrap());
+                    next.keys.retain(|old| old.group_key != key.group_key);
+                    next.keys.push(key);
+                    next.authority = Some(index);
                     Ruling::Other
                 }
                 b'R' => {
                     let group_key: GroupKey = entry[9..41].try_into().unwrap();
                     next.keys.retain(|key| key.group_key != group_key);
                     next.retired.push((group_key, index));
+                    next.authority = Some(index);
                     Ruling::Other
                 }
                 _ => {
@@ -232,28 +329,27 @@ impl Rulebook for Toy {
             .collect()
     }
 
-    fn key_generation(
-        &self,
-        index: u64,
-        operation: &Digest,
-        _now: u64,
-    ) -> Result<Participants, RuleError> {
-        let is_one = self
-            .entries
-            .get(index as usize)
-            .is_some_and(|entry| entry[0] == b'K');
-        if is_one && *operation == OPERATION && self.keys.is_empty() {
-            Ok(self.participants.clone())
-        } else {
-            Err(RuleError::Operation {
-                index,
-                reason: "not to be done".into(),
-            })
-        }
+    fn authority_index(&self) -> Option<u64> {
+        self.authority
+    }
+
+    fn run_order(&self, index: u64, digest: &Digest, _now: u64) -> Result<RunOrder, RuleError> {
+        let entry = self.entries.get(index as usize);
+        let order = entry.and_then(|entry| match entry[0] {
+            b'K' if *digest == OPERATION && self.keys.is_empty() => {
+                Some(RunOrder::Generate(self.participants.clone()))
+            }
+            b'S' | b'P' if *digest == operation(entry) => order_of(self, entry),
+            _ => None,
+        });
+        order.ok_or(RuleError::Operation {
+            index,
+            reason: "not to be done".into(),
+        })
     }
 
     fn next_authority(&self, _operation: &Digest, key: &PublicShares) -> Result<String, RuleError> {
-        Ok(write_key(key))
+        Ok(write_key(self.prefix, key))
     }
 
     fn to_be_signed(

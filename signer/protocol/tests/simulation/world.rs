@@ -13,15 +13,17 @@ use bauta_log::{
 use bauta_signer_protocol::{
     attended::Approval,
     coordinator::{Archive, Coordinator, CoordinatorOutput, Event, Membership, Patience, Signer},
-    dkg::Participants,
+    dkg::{Participant, Participants},
     generation::GenerationTask,
-    keys::{KeyShare, NodeKeys},
+    keys::{KeyShare, NodeKeys, PublicShares},
     memory::Memory,
     messages::{
-        Digest, FrostPackage, GroupKey, Message, SignRequest, Slot, Stage, ToCoordinator, ToNode,
+        Digest, FrostPackage, GroupKey, Message, SharedKey, SignRequest, Slot, Stage,
+        ToCoordinator, ToNode,
     },
-    node::{DurableHead, Node, NodeConfig, NodeEvent, Output, Record},
-    rulebook::{Objects, Rulebook, Store},
+    node::{DurableHead, Node, NodeConfig, NodeEvent, Output, Record, StoredShare},
+    order::RunOrder,
+    rulebook::{Objects, Store},
     sessions::SignTask,
 };
 use ed25519_dalek::SigningKey;
@@ -43,8 +45,8 @@ pub(crate) struct MemoryStore {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) head: Option<DurableHead>,
     pub(crate) bound: BTreeMap<u64, Digest>,
-    pub(crate) burnt: BTreeSet<(GroupKey, Slot)>,
-    pub(crate) shares: BTreeMap<GroupKey, Vec<u8>>,
+    pub(crate) burnt: BTreeSet<(SharedKey, Slot)>,
+    pub(crate) shares: BTreeMap<SharedKey, (u64, Vec<u8>)>,
     pub(crate) tiles: usize,
     pub(crate) memory: BTreeMap<Memory, Vec<u8>>,
 }
@@ -82,23 +84,34 @@ impl MemoryStore {
                         "two TBS for one entry"
                     );
                 }
-                Record::Burnt { group_key, slot } => {
-                    assert!(self.burnt.insert((group_key, slot)), "a nonce spent twice");
+                Record::Burnt { key, slot } => {
+                    assert!(self.burnt.insert((key, slot)), "a nonce spent twice");
                 }
-                Record::KeyShare { group_key, secret } => {
-                    self.shares.insert(group_key, secret.to_vec());
+                Record::KeyShare { key, born, secret } => {
+                    self.shares.insert(key, (born, secret.to_vec()));
+                }
+                Record::Erased(key) => {
+                    assert!(self.shares.remove(&key).is_some(), "nothing to erase");
                 }
                 Record::Remember { name, value } => {
                     self.memory.insert(name, value);
                 }
-                Record::ShareErased(group_key) => {
-                    assert!(
-                        self.shares.remove(&group_key).is_some(),
-                        "what is erased was there"
-                    );
-                }
             }
         }
+    }
+}
+
+impl MemoryStore {
+    /// The shares, opened.
+    pub(crate) fn stored_shares(&self) -> Vec<StoredShare> {
+        let shares = self.shares.iter();
+        shares
+            .map(|(key, (born, bytes))| StoredShare {
+                key: *key,
+                born: *born,
+                share: KeyShare::from_bytes(bytes).unwrap(),
+            })
+            .collect()
     }
 }
 
@@ -115,8 +128,8 @@ impl Store for MemoryStore {
     fn bound(&self, index: u64) -> Option<Digest> {
         self.bound.get(&index).copied()
     }
-    fn burnt(&self, group_key: &GroupKey, slot: &Slot) -> bool {
-        self.burnt.contains(&(*group_key, *slot))
+    fn burnt(&self, key: &SharedKey, slot: &Slot) -> bool {
+        self.burnt.contains(&(*key, *slot))
     }
     fn remembered(&self, name: &Memory) -> Option<Vec<u8>> {
         self.memory.get(name).cloned()
@@ -216,6 +229,8 @@ pub(crate) enum Behaviour {
     RefusesToSign,
     /// Its cosignatures do not verify.
     BadCosignatures,
+    /// It answers nothing of a run.
+    SilentInRuns,
 }
 
 pub(crate) struct SimNode {
@@ -236,9 +251,9 @@ pub(crate) struct SimNode {
 #[derive(Default)]
 pub(crate) struct Said {
     /// The nonce that each session asks for.
-    asked: BTreeMap<[u8; 16], (GroupKey, Slot, u64)>,
+    asked: BTreeMap<[u8; 16], (SharedKey, Slot, u64)>,
     /// Nonces that signed.
-    signed: BTreeSet<(GroupKey, Slot)>,
+    signed: BTreeSet<(SharedKey, Slot)>,
     /// Roots that were cosigned.
     cosigned: BTreeMap<u64, Digest>,
 }
@@ -247,7 +262,7 @@ impl Said {
     fn ask(&mut self, name: &str, request: &SignRequest) {
         let package = FrostPackage::decode(request.payload.as_slice()).unwrap();
         if let Some(own) = package.signers.iter().find(|signer| signer.name == name) {
-            let asked = (request.group_key, own.slot, request.index);
+            let asked = (request.key, own.slot, request.index);
             self.asked.insert(request.session, asked);
         }
     }
@@ -268,16 +283,13 @@ impl Said {
                 );
             }
             ToCoordinator::Share(share) => {
-                let (group_key, slot, index) = self.asked[&share.session];
-                assert!(
-                    store.burnt.contains(&(group_key, slot)),
-                    "a nonce not burnt"
-                );
-                assert!(store.bound.contains_key(&index), "a TBS not bound");
-                assert!(
-                    self.signed.insert((group_key, slot)),
-                    "a nonce signed twice"
-                );
+                let (key, slot, index) = self.asked[&share.session];
+                assert!(store.burnt.contains(&(key, slot)), "a nonce not burnt");
+                // New shares are tested over an authority file: any number of results may follow from one operation.
+                let is_test = store.entries[index as usize][0] == b'S';
+                let bound = store.bound.contains_key(&index);
+                assert!(bound != is_test, "a TBS not bound");
+                assert!(self.signed.insert((key, slot)), "a nonce signed twice");
             }
             _ => {}
         }
@@ -300,6 +312,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<SimNode>,
     pub(crate) coordinator: Coordinator,
     pub(crate) quorum: usize,
+    pub(crate) approvals: Vec<Participant>,
     pub(crate) participants: Participants,
     pub(crate) events: Vec<Event>,
     pub(crate) cosigned: Option<CosignedCheckpoint>,
@@ -313,12 +326,21 @@ pub(crate) struct World {
     pub(crate) writes: usize,
     /// The write at which its node crashes: before it is durable, or after and before anything leaves.
     pub(crate) crash_at: Option<(usize, bool)>,
+    /// The node whose output it is crashes at this many outputs from now; before it persists (`true`) or after.
+    pub(crate) crash_in: Option<(u32, bool)>,
+    /// How authority texts begin, for nodes that start from now on.
+    pub(crate) prefix: &'static str,
     queue: BinaryHeap<Reverse<Envelope>>,
     number: u64,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, n: usize, t: u16, q: usize) -> Self {
+        Self::with_holders(seed, n, n, t, q)
+    }
+
+    /// A world of n nodes, the first of which make the first key.
+    pub(crate) fn with_holders(seed: u64, n: usize, holders: usize, t: u16, q: usize) -> Self {
         let rng = ChaCha20Rng::seed_from_u64(seed);
         let nodes: Vec<SimNode> = (0..n)
             .map(|i| SimNode {
@@ -344,7 +366,8 @@ impl World {
                 )
             })
             .collect();
-        let participants = toy::participants(&approvals, t);
+        let participants = toy::participants(&approvals[..holders], t);
+        let approvals = toy::participants(&approvals, t).list;
         let log = Log::new(1);
         let membership = membership(&log, &nodes, q, &[]);
         let mut world = Self {
@@ -354,6 +377,7 @@ impl World {
             nodes,
             coordinator: Coordinator::new(membership, Patience::default()),
             quorum: q,
+            approvals,
             participants,
             events: Vec::new(),
             cosigned: None,
@@ -362,6 +386,8 @@ impl World {
             crashes: 0,
             writes: 0,
             crash_at: None,
+            crash_in: None,
+            prefix: toy::PREFIX,
             queue: BinaryHeap::new(),
             number: 0,
         };
@@ -388,23 +414,20 @@ impl World {
             .iter()
             .map(|n| cosignature(n).verifier().clone())
             .collect();
-        let rulebook = Toy::new(
+        let mut rulebook = Toy::new(
             self.log.signer.verifier(),
             &cosigners,
             self.quorum,
+            self.approvals.clone(),
             self.participants.clone(),
         );
+        rulebook.prefix = self.prefix;
         let node = &self.nodes[i];
         let keys = NodeKeys::in_memory(
             SigningKey::from_bytes(&node.seeds.0),
             SigningKey::from_bytes(&node.seeds.1),
         );
-        let shares = node
-            .store
-            .shares
-            .values()
-            .map(|bytes| KeyShare::from_bytes(bytes).unwrap())
-            .collect();
+        let shares = node.store.stored_shares();
         Node::restore(
             NodeConfig {
                 name: node.name.clone(),
@@ -447,12 +470,7 @@ impl World {
     pub(crate) fn attend(&mut self, i: usize, approval: Approval) {
         let now = self.node_time(i);
         let node = &mut self.nodes[i];
-        let shares = node
-            .store
-            .shares
-            .values()
-            .map(|bytes| KeyShare::from_bytes(bytes).unwrap())
-            .collect();
+        let shares = node.store.stored_shares();
         let output = node
             .node
             .as_mut()
@@ -526,6 +544,12 @@ impl World {
                 (crash, durable) = (true, after);
             }
         }
+        if let Some((outputs, before)) = &mut self.crash_in {
+            if *outputs == 0 {
+                (crash, durable) = (true, !*before);
+            }
+            *outputs = outputs.wrapping_sub(1);
+        }
         if durable {
             node.store.persist(output.persist);
         }
@@ -542,7 +566,8 @@ impl World {
             match (self.nodes[i].behaviour, &mut message) {
                 (Behaviour::BadShares, ToCoordinator::Share(share)) => {
                     let mut bytes = share.payload.as_slice().to_vec();
-                    bytes[0] ^= 1;
+                    // Not in the same place as another's: two errors could make up for each other.
+                    bytes[i] ^= 1;
                     share.payload = bytes.into();
                 }
                 (Behaviour::BadCosignatures, ToCoordinator::Cosigned(cosigned)) => {
@@ -596,9 +621,14 @@ impl World {
             let i = envelope.node;
             if envelope.to_node {
                 let message = ToNode::decode(&envelope.frame).unwrap();
-                if matches!(message, ToNode::Sign(_))
-                    && self.nodes[i].behaviour == Behaviour::SilentSigner
-                {
+                let silent = match message {
+                    ToNode::Sign(_) => Behaviour::SilentSigner,
+                    ToNode::DkgStart(_) | ToNode::DkgRound1s(_) | ToNode::DkgRound2s(_) => {
+                        Behaviour::SilentInRuns
+                    }
+                    _ => Behaviour::Honest,
+                };
+                if silent != Behaviour::Honest && self.nodes[i].behaviour == silent {
                     return;
                 }
                 let now = self.node_time(i);
@@ -713,21 +743,104 @@ impl World {
             operation: OPERATION,
             index,
             proof: self.log.proof(index, signed),
-            participants: self.participants.clone(),
+            order: RunOrder::Generate(self.participants.clone()),
         };
         let output = self.coordinator.generate_key(self.now, &mut self.rng, task);
         self.coordinator_output(output);
     }
 
-    /// The coordinator learns the keys that its own reading of the log gives.
-    pub(crate) fn set_keys(&mut self) {
-        let keys = self
-            .nodes
+    /// The rules of the node that is farthest.
+    pub(crate) fn newest(&self) -> &Toy {
+        self.nodes
             .iter()
             .filter_map(|node| node.node.as_ref())
-            .map(|node| node.rulebook().keys())
-            .max_by_key(Vec::len)
-            .unwrap();
+            .map(Node::rulebook)
+            .max_by_key(|toy| toy.entries.len())
+            .unwrap()
+    }
+
+    /// The sharing in force.
+    pub(crate) fn key(&self) -> PublicShares {
+        self.newest().keys[0].clone()
+    }
+
+    /// Logs an `S` or `P`; gives the task.
+    pub(crate) fn order(&mut self, entry: Vec<u8>) -> GenerationTask {
+        let operation = toy::operation(&entry);
+        let order = toy::order_of(self.newest(), &entry).unwrap();
+        let index = self.log.entries.len() as u64;
+        let cosigned = self.log(&[entry]);
+        GenerationTask {
+            operation,
+            index,
+            proof: self.log.proof(index, cosigned.signed()),
+            order,
+        }
+    }
+
+    /// Begins a run.
+    pub(crate) fn begin(&mut self, task: GenerationTask) {
+        let output = self.coordinator.generate_key(self.now, &mut self.rng, task);
+        self.coordinator_output(output);
+    }
+
+    /// Whether the run is over, one way or the other.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.coordinator.is_generating()
+    }
+
+    /// The newest result: the authority's text and the key's own signature over it.
+    pub(crate) fn result(&self) -> Option<(String, Option<[u8; 64]>)> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::KeyAgreed {
+                text,
+                key_signature,
+                ..
+            } => Some((text.clone(), *key_signature)),
+            _ => None,
+        })
+    }
+
+    /// Why the newest run failed: whom it names, and how.
+    pub(crate) fn failure(&self) -> Option<(String, bauta_signer_protocol::messages::Code)> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::GenerationFailed { node, code, .. } => Some((node.clone(), *code)),
+            _ => None,
+        })
+    }
+
+    /// Logs the authority that was agreed on. The coordinator knows it before the nodes do, as the service's does.
+    pub(crate) fn record(&mut self, text: &str) {
+        let now = self.seconds();
+        let key = toy::read_key(text);
+        let membership = membership(&self.log, &self.nodes, self.quorum, &[key]);
+        self.coordinator.set_membership(membership);
+        self.log(&[toy::entry(b'G', now, text.as_bytes())]);
+        let size = self.size();
+        assert!(self.run(600, |w| {
+            w.nodes
+                .iter()
+                .all(|n| n.node.as_ref().is_none_or(|n| n.head().size >= size))
+        }));
+    }
+
+    /// A whole resharing.
+    pub(crate) fn reshare(&mut self, dealers: &[&str], receivers: &[&str], threshold: u16) {
+        let (now, from) = (self.seconds(), self.key());
+        let task = self.order(toy::reshare(now, &from, dealers, receivers, threshold));
+        let before = self.events.len();
+        self.begin(task);
+        assert!(self.run(600, Self::is_over), "the run goes on for ever");
+        let events = &self.events[before..];
+        let agreed = events.iter().any(|e| matches!(e, Event::KeyAgreed { .. }));
+        assert!(agreed, "{events:?}");
+        let (text, _) = self.result().unwrap();
+        self.record(&text);
+    }
+
+    /// The coordinator learns the keys that its own reading of the log gives.
+    pub(crate) fn set_keys(&mut self) {
+        let keys = self.newest().keys.clone();
         let membership = membership(&self.log, &self.nodes, self.quorum, &keys);
         self.coordinator.set_membership(membership);
     }
@@ -740,7 +853,7 @@ impl World {
                 signatures,
                 ..
             } => {
-                assert_eq!(signatures.len(), self.nodes.len());
+                assert_eq!(signatures.len(), self.participants.list.len());
                 Some((*group_key, text.clone()))
             }
             _ => None,

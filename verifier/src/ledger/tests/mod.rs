@@ -2,4 +2,5 @@
 mod files;
 mod hierarchy;
 mod issuances;
+mod resharing;
 pub(crate) mod world;

@@ -16,7 +16,7 @@ use bauta_statement::file::authority::{
 use bauta_statement::file::hierarchy::Purpose;
 use bauta_statement::file::issuer_set::{Issuer, IssuerFormat, IssuerSet};
 use bauta_statement::file::key_operation::{
-    CaSubject, GenerateKey, KeyOperation, Participant, SignCaCertificate,
+    CaSubject, GenerateKey, KeyOperation, Participant, RepairShare, ReshareKey, SignCaCertificate,
 };
 use bauta_statement::file::parameters::{Parameters, Provenance, RelationParameters};
 use bauta_statement::file::{Header, Kind, SignedFile, to_text};
@@ -258,6 +258,31 @@ impl World {
             n: 5,
             t: 3,
             q: 4,
+        }
+    }
+
+    /// A refresh of this key by the first three.
+    pub(crate) fn reshare(&self, key: &CaKey) -> ReshareKey {
+        ReshareKey {
+            key: key.name.clone(),
+            group_key: key.group_key,
+            from: key.sharing(),
+            dealers: (0..3).map(|i| format!("signer-{i}")).collect(),
+            participants: self.generate(&key.name).participants,
+            n: 5,
+            t: 3,
+            q: 4,
+        }
+    }
+
+    /// A repair of the last one's share by the first three.
+    pub(crate) fn repair(key: &CaKey) -> RepairShare {
+        RepairShare {
+            key: key.name.clone(),
+            group_key: key.group_key,
+            sharing: key.sharing(),
+            signer: "signer-4".into(),
+            helpers: (0..3).map(|i| format!("signer-{i}")).collect(),
         }
     }
 
