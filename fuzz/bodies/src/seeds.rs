@@ -344,10 +344,6 @@ pub(crate) fn file_texts() -> Vec<String> {
         let name = body["name"].as_str().unwrap().to_owned();
         World::json_text(kind, &name, 1, &body)
     };
-    let operation = |name: &str, operation: &KeyOperation| {
-        let header = World::header(Kind::KeyOperation, name, 1, crate::world::FAR);
-        to_text(&header, operation).unwrap()
-    };
     let rich = r#"{"name": "rich", "description": "every test", "issuer_set": "members", "schema": "employee",
         "unbounded": true, "certificate": {"keys": ["ed25519"]},
         "predicates": [
