@@ -126,7 +126,7 @@ targets! {
     wallet::relation_proof("prover/src/prove.rs::RelationProof::decode");
     protocol::to_node("signer/protocol/src/messages.rs::Message::decode");
     protocol::to_coordinator("signer/protocol/src/messages.rs::Message::decode");
-    protocol::frost_package("signer/protocol/src/messages.rs::FrostPackage::decode");
+    protocol::frost_package("signer/protocol/src/messages/signing.rs::FrostPackage::decode");
     protocol::key_share("signer/protocol/src/keys.rs::KeyShare::from_bytes");
 }
 

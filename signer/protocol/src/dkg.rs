@@ -14,9 +14,9 @@ use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
 
 use crate::{
-    exchange::{Round, RunError, Station, cheater, echo, find, other},
-    keys::{Ed25519Key, KeyShare, PublicShares, identifier},
-    messages::{Digest, DkgRound1, DkgRound2, DkgRun},
+    exchange::{Heard, Round, RunError, Station, cheater, find, other},
+    keys::{Ed25519Key, KeyShare, PublicShares},
+    messages::{DkgRound1, DkgRound2, DkgRun},
 };
 
 pub use crate::exchange::Participant;
@@ -36,14 +36,14 @@ impl Participants {
     }
 
     pub(crate) fn identifier(&self, name: &str) -> Result<frost::Identifier, RunError> {
-        identifier(find(&self.list, name)?.identifier).map_err(other)
+        find(&self.list, name)?.frost_identifier()
     }
 
     /// The name whose identifier this is.
     fn name(&self, id: &frost::Identifier) -> String {
         self.list
             .iter()
-            .find(|participant| identifier(participant.identifier).is_ok_and(|own| own == *id))
+            .find(|participant| participant.frost_identifier().is_ok_and(|own| own == *id))
             .map(|participant| participant.name.clone())
             .unwrap_or_default()
     }
@@ -69,20 +69,17 @@ impl Participants {
 enum Stage {
     Round1 {
         secret: dkg::round1::SecretPackage,
-        own: DkgRound1,
     },
     Round2 {
         secret: dkg::round2::SecretPackage,
-        echo: Digest,
         round1: BTreeMap<frost::Identifier, dkg::round1::Package>,
-        own: DkgRound2,
     },
     Done,
 }
 
-/// One run of key generation at one node. Its secrets live in memory alone: a restart ends the run.
+/// One run of key generation at one node.
 pub struct KeyGeneration {
-    station: Station,
+    pub(crate) station: Station,
     participants: Participants,
     stage: Stage,
 }
@@ -96,7 +93,7 @@ impl KeyGeneration {
         approval: &dyn Ed25519Key,
         rng: &mut R,
     ) -> Result<Self, RunError> {
-        let station = Station::new(run, me, participants.list.clone(), approval, rng)?;
+        let mut station = Station::new(run, me, participants.list.clone(), approval, rng)?;
         let (secret, package) = dkg::part1(
             participants.identifier(me)?,
             participants.count()?,
@@ -104,54 +101,28 @@ impl KeyGeneration {
             rng,
         )
         .map_err(other)?;
-        let own = station.round1(package.serialize().map_err(other)?, approval)?;
+        station.say_round1(package.serialize().map_err(other)?, approval)?;
         Ok(Self {
             station,
             participants,
-            stage: Stage::Round1 { secret, own },
+            stage: Stage::Round1 { secret },
         })
     }
 
-    /// Which run this is.
-    pub fn run(&self) -> &DkgRun {
-        self.station.run()
-    }
-
-    /// This node's round-1 message, as long as the run is there.
-    pub fn round1(&self) -> Option<&DkgRound1> {
-        match &self.stage {
-            Stage::Round1 { own, .. } => Some(own),
-            Stage::Round2 { .. } | Stage::Done => None,
-        }
-    }
-
-    /// Round 2, once everybody's round 1 is here. The same messages again give the same answer again; other ones do
-    /// not: the coefficients were used.
+    /// Round 2, once everybody's round 1 is here.
     pub fn round2<R: RngCore + CryptoRng>(
         &mut self,
         messages: &[DkgRound1],
         approval: &dyn Ed25519Key,
         rng: &mut R,
     ) -> Result<DkgRound2, RunError> {
-        let echo = echo(self.run(), messages)?;
-        if let Stage::Round2 {
-            echo: seen, own, ..
-        } = &self.stage
-        {
-            return if *seen == echo {
-                Ok(own.clone())
-            } else {
-                Err(RunError::OutOfTurn)
-            };
-        }
-        let Stage::Round1 {
-            secret,
-            own: own_round1,
-        } = &self.stage
-        else {
+        let (echo, keys) = match self.station.hear(messages)? {
+            Heard::Again(said) => return Ok(said),
+            Heard::First { echo, keys } => (echo, keys),
+        };
+        let Stage::Round1 { secret } = &self.stage else {
             return Err(RunError::OutOfTurn);
         };
-        let sealing_keys = self.station.sealing_keys(own_round1, messages)?;
         let mut round1 = BTreeMap::new();
         for message in messages.iter().filter(|m| m.name != self.station.me()) {
             let wrong = |what: &str| cheater(&message.name, what);
@@ -169,31 +140,20 @@ impl KeyGeneration {
         for (id, package) in packages {
             let plain = Zeroizing::new(package.serialize().map_err(other)?);
             let to = self.participants.name(&id);
-            sealed.push(self.station.seal(&to, &sealing_keys, &plain, rng)?);
+            sealed.push(self.station.seal(&to, &keys, &plain, rng)?);
         }
-        let own = self.station.round2(Round::Two, echo, sealed, approval)?;
-        self.stage = Stage::Round2 {
-            secret,
-            echo,
-            round1,
-            own: own.clone(),
-        };
+        let own = self.station.say_round2(echo, sealed, approval)?;
+        self.stage = Stage::Round2 { secret, round1 };
         Ok(own)
     }
 
     /// The key share and the key's public side, once everybody's round 2 is here and every echo is this node's own.
     pub fn finish(&mut self, messages: &[DkgRound2]) -> Result<(KeyShare, PublicShares), RunError> {
-        let Stage::Round2 {
-            secret,
-            echo,
-            round1,
-            ..
-        } = &self.stage
-        else {
+        let Stage::Round2 { secret, round1 } = &self.stage else {
             return Err(RunError::OutOfTurn);
         };
         self.station
-            .check_round2(Round::Two, echo, &self.participants.list, messages)?;
+            .check_round2(Round::Two, &self.participants.list, messages)?;
         let mut round2 = BTreeMap::new();
         for message in messages.iter().filter(|m| m.name != self.station.me()) {
             let package = dkg::round2::Package::deserialize(&self.station.open(message)?)

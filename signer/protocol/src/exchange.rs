@@ -21,7 +21,7 @@ use tls_codec::Serialize as _;
 use zeroize::Zeroizing;
 
 use crate::{
-    keys::{Ed25519Key, KeyError, verify_ed25519},
+    keys::{Ed25519Key, KeyError, identifier, verify_ed25519},
     messages::{Bytes, Digest, DkgRound1, DkgRound2, DkgRun, SealedPackage},
 };
 
@@ -97,6 +97,13 @@ pub struct Participant {
     pub name: String,
     /// Its Ed25519 approval key.
     pub approval_key: [u8; 32],
+}
+
+impl Participant {
+    /// As FROST has it.
+    pub(crate) fn frost_identifier(&self) -> Result<frost_ed25519::Identifier, RunError> {
+        identifier(self.identifier).map_err(other)
+    }
 }
 
 /// The participant of this name.
@@ -192,7 +199,7 @@ impl DkgRound2 {
     }
 }
 
-pub(crate) fn echo(run: &DkgRun, round1: &[DkgRound1]) -> Result<Digest, RunError> {
+fn echo(run: &DkgRun, round1: &[DkgRound1]) -> Result<Digest, RunError> {
     let mut hash = Sha256::new();
     hash.update(signed_bytes(ECHO, run)?);
     for message in round1 {
@@ -227,14 +234,29 @@ pub(crate) fn one_each<'a>(
     }
 }
 
-/// One node's place in a run: who it is, who the others are, and the key that shares for it are sealed to. It lives in memory
-/// alone, with the run's other secrets.
+/// One node's place in a run: who it is, who the others are, the key that shares for it are sealed to, and what it has said.
+/// It lives in memory alone, with the run's other secrets: a restart ends the run.
 pub(crate) struct Station {
     run: DkgRun,
     me: String,
     members: Vec<Participant>,
     sealing_key: SealingKey,
     sealing_public: [u8; 32],
+    round1: Option<DkgRound1>,
+    round2: Option<DkgRound2>,
+}
+
+/// What everybody's round 1 is to a node.
+pub(crate) enum Heard {
+    /// The messages that it answered before: the same answer.
+    Again(DkgRound2),
+    /// They come for the first time, each as its sender signed it.
+    First {
+        /// Hash of all of them.
+        echo: Digest,
+        /// The keys to seal to, by name.
+        keys: BTreeMap<String, SealingPublicKey>,
+    },
 }
 
 impl Station {
@@ -255,6 +277,8 @@ impl Station {
             members,
             sealing_key,
             sealing_public: sealing_public.to_bytes().into(),
+            round1: None,
+            round2: None,
         })
     }
 
@@ -266,12 +290,12 @@ impl Station {
         &self.me
     }
 
-    /// This node's round 1, signed.
-    pub(crate) fn round1(
-        &self,
+    /// Signs this node's round 1.
+    pub(crate) fn say_round1(
+        &mut self,
         package: Vec<u8>,
         approval: &dyn Ed25519Key,
-    ) -> Result<DkgRound1, RunError> {
+    ) -> Result<(), RunError> {
         let mut own = DkgRound1 {
             run: self.run,
             name: self.me.clone(),
@@ -280,7 +304,29 @@ impl Station {
             signature: [0; 64],
         };
         own.signature = approval.sign(&own.signed_bytes()?)?;
-        Ok(own)
+        self.round1 = Some(own);
+        Ok(())
+    }
+
+    /// This node's round 1, as long as its round 2 is to come.
+    pub(crate) fn round1(&self) -> Option<&DkgRound1> {
+        self.round1.as_ref().filter(|_| self.round2.is_none())
+    }
+
+    /// Everybody's round 1. The same messages again get the same answer again; other ones do not: what was made for the first
+    /// ones is used.
+    pub(crate) fn hear(&self, messages: &[DkgRound1]) -> Result<Heard, RunError> {
+        let echo = echo(&self.run, messages)?;
+        if let Some(said) = &self.round2 {
+            return if said.echo == echo {
+                Ok(Heard::Again(said.clone()))
+            } else {
+                Err(RunError::OutOfTurn)
+            };
+        }
+        let own = self.round1.as_ref().ok_or(RunError::OutOfTurn)?;
+        let keys = self.sealing_keys(own, messages)?;
+        Ok(Heard::First { echo, keys })
     }
 
     /// Checks everybody's round 1, this node's own among them; gives the keys to seal to, by name.
@@ -330,8 +376,52 @@ impl Station {
         })
     }
 
-    /// This node's round 2 or 3, signed.
-    pub(crate) fn round2(
+    /// Seals for each of `others` but this node what `part` has for it, if anything.
+    pub(crate) fn seal_each<R: RngCore + CryptoRng>(
+        &self,
+        others: &[Participant],
+        keys: &BTreeMap<String, SealingPublicKey>,
+        part: impl Fn(&frost_ed25519::Identifier) -> Option<Vec<u8>>,
+        rng: &mut R,
+    ) -> Result<Vec<SealedPackage>, RunError> {
+        let mut sealed = Vec::new();
+        for other in others.iter().filter(|other| other.name != self.me) {
+            if let Some(plain) = part(&other.frost_identifier()?).map(Zeroizing::new) {
+                sealed.push(self.seal(&other.name, keys, &plain, rng)?);
+            }
+        }
+        Ok(sealed)
+    }
+
+    /// This node's round 2, signed.
+    pub(crate) fn say_round2(
+        &mut self,
+        echo: Digest,
+        packages: Vec<SealedPackage>,
+        approval: &dyn Ed25519Key,
+    ) -> Result<DkgRound2, RunError> {
+        let own = self.sign(Round::Two, echo, packages, approval)?;
+        self.round2 = Some(own.clone());
+        Ok(own)
+    }
+
+    /// This node's round 3, signed, with the echo of its round 2.
+    pub(crate) fn say_round3(
+        &self,
+        packages: Vec<SealedPackage>,
+        approval: &dyn Ed25519Key,
+    ) -> Result<DkgRound2, RunError> {
+        self.sign(Round::Three, self.echo()?, packages, approval)
+    }
+
+    fn echo(&self) -> Result<Digest, RunError> {
+        self.round2
+            .as_ref()
+            .map(|said| said.echo)
+            .ok_or(RunError::OutOfTurn)
+    }
+
+    fn sign(
         &self,
         round: Round,
         echo: Digest,
@@ -350,19 +440,19 @@ impl Station {
         Ok(own)
     }
 
-    /// Checks the round 2 or 3 of each of `senders`. All signatures and echoes come first: nothing is opened of a run in which
+    /// Checks the round 2 or 3 of each of `senders`, and that it heard what this node did. All signatures and echoes come first: nothing is opened of a run in which
     /// two nodes saw different things.
     pub(crate) fn check_round2(
         &self,
         round: Round,
-        echo: &Digest,
         senders: &[Participant],
         messages: &[DkgRound2],
     ) -> Result<(), RunError> {
+        let echo = self.echo()?;
         one_each(messages.iter().map(|m| m.name.as_str()), senders)?;
         for message in messages {
             message.check_sender(round, &self.run, senders)?;
-            if message.echo != *echo {
+            if message.echo != echo {
                 return Err(RunError::Equivocation(message.name.clone()));
             }
         }

@@ -5,7 +5,7 @@ use rand_core::{CryptoRng, RngCore};
 
 use crate::{
     dkg::KeyGeneration,
-    exchange::{Participant, RunError},
+    exchange::{Participant, RunError, Station},
     keys::{Ed25519Key, KeyShare, PublicShares},
     messages::{
         Code, DkgAgreement, DkgRound1, DkgRound1s, DkgRound2, DkgRound2s, DkgRun, DkgStart,
@@ -44,20 +44,20 @@ pub(crate) enum Run {
 }
 
 impl Run {
-    fn run(&self) -> &DkgRun {
+    fn station(&self) -> &Station {
         match self {
-            Self::Generation(run) => run.run(),
-            Self::Resharing(run) => run.run(),
-            Self::Repair(run, _) => run.run(),
+            Self::Generation(run) => &run.station,
+            Self::Resharing(run) => &run.station,
+            Self::Repair(run, _) => &run.station,
         }
     }
 
+    fn run(&self) -> &DkgRun {
+        self.station().run()
+    }
+
     fn round1(&self) -> Option<&DkgRound1> {
-        match self {
-            Self::Generation(run) => run.round1(),
-            Self::Resharing(run) => run.round1(),
-            Self::Repair(run, _) => run.round1(),
-        }
+        self.station().round1()
     }
 
     fn round2<R: RngCore + CryptoRng>(

@@ -11,6 +11,12 @@ use tls_codec::{DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, 
 use crate::boot::{Boot, MAX_BOOTS, NotWelcome, Proof, Welcome};
 pub use crate::codec::Bytes;
 
+mod runs;
+mod signing;
+
+pub use runs::*;
+pub use signing::*;
+
 /// SHA-256.
 pub type Digest = [u8; 32];
 /// One start of a node's process, drawn at random.
@@ -226,116 +232,6 @@ pub struct Object {
     pub bytes: Bytes,
 }
 
-/// Begin what a logged key operation orders: generating a key, sharing one anew, repairing a share. The messages of all
-/// these runs have the same form; the run's name says which operation, and the node reads there what is to be done.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct DkgStart {
-    /// Which run: a failed run is repeated under another random name, and nothing of it is mixed with another.
-    pub run: DkgRun,
-    /// C2SP tlog-proof of the entry that names the operation's file, under q cosignatures.
-    pub proof: Bytes,
-}
-
-/// One run of distributed key generation, resharing or repair.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    TlsSerialize,
-    TlsDeserializeBytes,
-    TlsSize,
-)]
-pub struct DkgRun {
-    /// Digest of the operation's file.
-    pub operation: Digest,
-    /// Index of its entry.
-    pub index: u64,
-    /// Random, chosen by the coordinator.
-    pub attempt: [u8; 16],
-}
-
-/// A node's first message of a run, signed by its approval key.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct DkgRound1 {
-    /// Which run.
-    pub run: DkgRun,
-    /// The node.
-    #[tls_codec(with = "crate::codec::text")]
-    pub name: String,
-    /// In key generation the FROST round-1 package, commitments and proof of knowledge; in a resharing a dealer's
-    /// commitment; else nothing.
-    pub package: Bytes,
-    /// X25519 key, made for this run alone, to which the others seal this node's shares.
-    pub sealing_key: [u8; 32],
-    /// Ed25519 by the node's approval key.
-    pub signature: [u8; 64],
-}
-
-/// All round-1 messages, one per participant.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct DkgRound1s {
-    /// Which run.
-    pub run: DkgRun,
-    /// In order of name.
-    pub round1: Vec<DkgRound1>,
-}
-
-/// One secret share, sealed by HPKE so that the coordinator does not read it.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct SealedPackage {
-    /// For whom.
-    #[tls_codec(with = "crate::codec::text")]
-    pub to: String,
-    /// HPKE encapsulated key.
-    pub encapsulated: Bytes,
-    /// The sealed share, or part of one.
-    pub ciphertext: Bytes,
-}
-
-/// A node's second message, or its third of a repair, signed by its approval key.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct DkgRound2 {
-    /// Which run.
-    pub run: DkgRun,
-    /// The node.
-    #[tls_codec(with = "crate::codec::text")]
-    pub name: String,
-    /// Echo: hash of all round-1 messages as this node saw them.
-    pub echo: Digest,
-    /// One sealed share for each other node that gets one.
-    pub packages: Vec<SealedPackage>,
-    /// Ed25519 by the node's approval key, over all of the above.
-    pub signature: [u8; 64],
-}
-
-/// All round-2 messages, one per participant.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct DkgRound2s {
-    /// Which run.
-    pub run: DkgRun,
-    /// In order of name.
-    pub round2: Vec<DkgRound2>,
-}
-
-/// A node's signature on the next authority file, which holds the group key and the new verifying shares. It is given
-/// after the share is durable.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct DkgAgreement {
-    /// Which run.
-    pub run: DkgRun,
-    /// The group key.
-    pub group_key: [u8; 32],
-    /// The authority file's signed text, as every node computes it.
-    pub text: Bytes,
-    /// Ed25519 by the node's approval key over `text`, which becomes a line of the signed note.
-    pub signature: [u8; 64],
-}
-
 /// Where a node is.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct Hello {
@@ -416,116 +312,6 @@ pub struct ObjectWanted {
     pub digest: Digest,
     /// From where.
     pub offset: u64,
-}
-
-/// One FROST commitment pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct Commitment {
-    /// To the hiding nonce.
-    pub hiding: [u8; 32],
-    /// To the binding nonce.
-    pub binding: [u8; 32],
-}
-
-/// One nonce of one boot of a node: used once, then never again.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    TlsSerialize,
-    TlsDeserializeBytes,
-    TlsSize,
-)]
-pub struct Slot {
-    /// The boot it belongs to.
-    pub boot: [u8; 16],
-    /// Its number.
-    pub number: u64,
-}
-
-/// Commitments to nonces that the node holds in memory.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct NonceCommitments {
-    /// For which key, in which sharing.
-    pub key: SharedKey,
-    /// The boot they belong to.
-    pub boot: [u8; 16],
-    /// Each with its slot's number.
-    pub commitments: Vec<NumberedCommitment>,
-}
-
-/// A commitment and its slot's number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct NumberedCommitment {
-    /// The slot's number.
-    pub number: u64,
-    /// The commitment.
-    pub commitment: Commitment,
-}
-
-/// Ask for a share of the certificate that one logged entry earns: an issuance, or a key operation that has a CA
-/// certificate signed; or, of a sharing that is not in force yet, for a share over the authority file that would put it
-/// in force.
-///
-/// `scheme`, `round` and `payload` belong to the signature scheme: FROST-Ed25519 is scheme 1, has one round, and its
-/// payload is a [`FrostPackage`]. A scheme of several rounds repeats the request with the same session and the next round.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct SignRequest {
-    /// Random; names this try.
-    pub session: [u8; 16],
-    /// Index of the entry.
-    pub index: u64,
-    /// C2SP tlog-proof of the entry, under q cosignatures.
-    pub proof: Bytes,
-    /// The certificate signing request (DER), for an issuance.
-    pub csr: Bytes,
-    /// The openings of disclosed attributes, as the statement crate encodes them.
-    pub openings: Bytes,
-    /// Which key signs, in which sharing.
-    pub key: SharedKey,
-    /// SHA-256 of what is to be signed, as the coordinator computes it: a difference is told before a nonce is spent.
-    pub tbs_digest: Digest,
-    /// Signature scheme; 1 is FROST-Ed25519.
-    pub scheme: u8,
-    /// The scheme's round, from 1.
-    pub round: u8,
-    /// The scheme's message.
-    pub payload: Bytes,
-}
-
-/// Payload of scheme 1: the commitments of all signers of this session.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct FrostPackage {
-    /// One per signer.
-    pub signers: Vec<FrostSigner>,
-}
-
-/// One signer of a session.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct FrostSigner {
-    /// The signer.
-    #[tls_codec(with = "crate::codec::text")]
-    pub name: String,
-    /// The nonce it is to use.
-    pub slot: Slot,
-    /// The commitment to it.
-    pub commitment: Commitment,
-}
-
-/// A node's answer to one round of a session.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct SignatureShare {
-    /// The session.
-    pub session: [u8; 16],
-    /// The scheme's round.
-    pub round: u8,
-    /// The scheme's answer: for FROST-Ed25519 the share, 32 bytes.
-    pub payload: Bytes,
 }
 
 /// What a refusal is about.
@@ -674,25 +460,6 @@ impl Message for ToNode {
     }
 }
 
-impl DkgRound1 {
-    fn check(&self) -> Result<(), DecodeError> {
-        name(&self.name)?;
-        part(&self.package, "round-1 package")
-    }
-}
-
-impl DkgRound2 {
-    fn check(&self) -> Result<(), DecodeError> {
-        name(&self.name)?;
-        bound(self.packages.len() <= MAX_SIGNERS, "participants")?;
-        self.packages.iter().try_for_each(|package| {
-            name(&package.to)?;
-            part(&package.encapsulated, "encapsulated key")?;
-            part(&package.ciphertext, "sealed package")
-        })
-    }
-}
-
 impl Boot {
     fn check(&self) -> Result<(), DecodeError> {
         name(&self.name)?;
@@ -739,26 +506,6 @@ impl Message for ToCoordinator {
             Self::NotWelcome(not_welcome) => not_welcome.check(),
             Self::Goodbye => Ok(()),
         }
-    }
-}
-
-impl FrostPackage {
-    /// The payload of a [`SignRequest`].
-    pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
-        self.tls_serialize_detached()
-            .map_err(|e| DecodeError::Malformed(e.to_string()))
-    }
-
-    /// Reads a payload; trailing bytes are refused.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let package = Self::tls_deserialize_exact_bytes(bytes)
-            .map_err(|e| DecodeError::Malformed(e.to_string()))?;
-        bound(package.signers.len() <= MAX_SIGNERS, "signers")?;
-        package.signers.iter().try_for_each(|s| name(&s.name))?;
-        if package.encode()? != bytes {
-            return Err(DecodeError::Malformed("another encoding of it".into()));
-        }
-        Ok(package)
     }
 }
 

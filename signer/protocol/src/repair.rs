@@ -18,9 +18,11 @@ use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
 
 use crate::{
-    exchange::{Round, RunError, SealingPublicKey, Station, cheater, echo, other},
-    keys::{Ed25519Key, KeyShare, identifier},
-    messages::{Digest, DkgRound1, DkgRound2, DkgRun},
+    exchange::{
+        Heard, Participant, Round, RunError, SealingPublicKey, Station, cheater, find, other,
+    },
+    keys::{Ed25519Key, KeyShare},
+    messages::{DkgRound1, DkgRound2, DkgRun},
     order::{Repair, RunOrder},
 };
 
@@ -30,14 +32,11 @@ enum Stage {
     Round1 {
         /// A helper's part, in addends; the patient has none.
         deltas: Option<Deltas>,
-        own: DkgRound1,
     },
     Round2 {
         /// The addend that a helper keeps.
         kept: Option<Delta>,
-        sealing_keys: BTreeMap<String, SealingPublicKey>,
-        echo: Digest,
-        own: DkgRound2,
+        keys: BTreeMap<String, SealingPublicKey>,
     },
     Round3 {
         own: DkgRound2,
@@ -45,9 +44,9 @@ enum Stage {
     Done,
 }
 
-/// One run of repair at one node, helper or patient. Its secrets live in memory alone: a restart ends the run.
+/// One run of repair at one node, helper or patient.
 pub struct Repairing {
-    station: Station,
+    pub(crate) station: Station,
     order: Repair,
     stage: Stage,
 }
@@ -63,7 +62,7 @@ impl Repairing {
         rng: &mut R,
     ) -> Result<Self, RunError> {
         let members = RunOrder::Repair(order.clone()).members();
-        let station = Station::new(run, me, members, approval, rng)?;
+        let mut station = Station::new(run, me, members, approval, rng)?;
         let deltas = if order.patient.name == me {
             None
         } else {
@@ -73,9 +72,9 @@ impl Repairing {
             let helpers = order
                 .helpers
                 .iter()
-                .map(|helper| identifier(helper.identifier).map_err(other))
+                .map(Participant::frost_identifier)
                 .collect::<Result<Vec<_>, _>>()?;
-            let patient = identifier(order.patient.identifier).map_err(other)?;
+            let patient = order.patient.frost_identifier()?;
             Some(
                 frost_core::keys::repairable::repair_share_part1(
                     &helpers,
@@ -86,25 +85,12 @@ impl Repairing {
                 .map_err(other)?,
             )
         };
-        let own = station.round1(Vec::new(), approval)?;
+        station.say_round1(Vec::new(), approval)?;
         Ok(Self {
             station,
             order,
-            stage: Stage::Round1 { deltas, own },
+            stage: Stage::Round1 { deltas },
         })
-    }
-
-    /// Which run this is.
-    pub fn run(&self) -> &DkgRun {
-        self.station.run()
-    }
-
-    /// This node's round-1 message, as long as the run is there.
-    pub fn round1(&self) -> Option<&DkgRound1> {
-        match &self.stage {
-            Stage::Round1 { own, .. } => Some(own),
-            Stage::Round2 { .. } | Stage::Round3 { .. } | Stage::Done => None,
-        }
     }
 
     /// Round 2, once everybody's round 1 is here: a helper seals an addend for each other helper; the patient says only what
@@ -115,49 +101,24 @@ impl Repairing {
         approval: &dyn Ed25519Key,
         rng: &mut R,
     ) -> Result<DkgRound2, RunError> {
-        let echo = echo(self.run(), messages)?;
-        if let Stage::Round2 {
-            echo: seen, own, ..
-        } = &self.stage
-        {
-            return if *seen == echo {
-                Ok(own.clone())
-            } else {
-                Err(RunError::OutOfTurn)
-            };
-        }
-        let Stage::Round1 {
-            deltas,
-            own: own_round1,
-        } = &self.stage
-        else {
+        let (echo, keys) = match self.station.hear(messages)? {
+            Heard::Again(said) => return Ok(said),
+            Heard::First { echo, keys } => (echo, keys),
+        };
+        let Stage::Round1 { deltas } = &self.stage else {
             return Err(RunError::OutOfTurn);
         };
-        let sealing_keys = self.station.sealing_keys(own_round1, messages)?;
-        let mut sealed = Vec::new();
-        let mut kept = None;
-        for helper in &self.order.helpers {
-            let id = identifier(helper.identifier).map_err(other)?;
-            let Some(delta) = deltas.as_ref().and_then(|deltas| deltas.get(&id)) else {
-                continue;
-            };
-            if helper.name == self.station.me() {
-                kept = Some(*delta);
-                continue;
-            }
-            let plain = Zeroizing::new(delta.serialize());
-            let package = self
-                .station
-                .seal(&helper.name, &sealing_keys, &plain, rng)?;
-            sealed.push(package);
-        }
-        let own = self.station.round2(Round::Two, echo, sealed, approval)?;
-        self.stage = Stage::Round2 {
-            kept,
-            sealing_keys,
-            echo,
-            own: own.clone(),
+        let helpers = &self.order.helpers;
+        let part = |id: &_| deltas.as_ref().and_then(|deltas| deltas.get(id));
+        let sealed =
+            self.station
+                .seal_each(helpers, &keys, |id| Some(part(id)?.serialize()), rng)?;
+        let kept = match find(helpers, self.station.me()) {
+            Ok(me) => part(&me.frost_identifier()?).copied(),
+            Err(_) => None,
         };
+        let own = self.station.say_round2(echo, sealed, approval)?;
+        self.stage = Stage::Round2 { kept, keys };
         Ok(own)
     }
 
@@ -173,16 +134,13 @@ impl Repairing {
         }
         let Stage::Round2 {
             kept: Some(kept),
-            sealing_keys,
-            echo,
-            ..
+            keys,
         } = &self.stage
         else {
             return Err(RunError::OutOfTurn);
         };
         let members = RunOrder::Repair(self.order.clone()).members();
-        self.station
-            .check_round2(Round::Two, echo, &members, messages)?;
+        self.station.check_round2(Round::Two, &members, messages)?;
         let mut deltas = vec![*kept];
         for message in messages {
             if message.name == self.station.me() || message.name == self.order.patient.name {
@@ -194,24 +152,19 @@ impl Repairing {
         }
         let sigma = Zeroizing::new(repairable::repair_share_part2(&deltas).serialize());
         let patient = &self.order.patient.name;
-        let sealed = self.station.seal(patient, sealing_keys, &sigma, rng)?;
-        let own = self
-            .station
-            .round2(Round::Three, *echo, vec![sealed], approval)?;
+        let sealed = self.station.seal(patient, keys, &sigma, rng)?;
+        let own = self.station.say_round3(vec![sealed], approval)?;
         self.stage = Stage::Round3 { own: own.clone() };
         Ok(own)
     }
 
     /// The patient's share, once every helper's round 3 is here: the one whose public half is published, or none.
     pub fn finish(&mut self, messages: &[DkgRound2]) -> Result<KeyShare, RunError> {
-        let Stage::Round2 {
-            kept: None, echo, ..
-        } = &self.stage
-        else {
+        let Stage::Round2 { kept: None, .. } = &self.stage else {
             return Err(RunError::OutOfTurn);
         };
         self.station
-            .check_round2(Round::Three, echo, &self.order.helpers, messages)?;
+            .check_round2(Round::Three, &self.order.helpers, messages)?;
         let sigmas = messages
             .iter()
             .map(|message| {
@@ -221,7 +174,7 @@ impl Repairing {
             .collect::<Result<Vec<_>, _>>()?;
         let package = repairable::repair_share_part3(
             &sigmas,
-            identifier(self.order.patient.identifier).map_err(other)?,
+            self.order.patient.frost_identifier()?,
             &self.order.public.to_frost().map_err(other)?,
         )
         .map_err(other)?;

@@ -20,9 +20,9 @@ use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
 
 use crate::{
-    exchange::{Participant, Round, RunError, Station, cheater, echo, other},
-    keys::{Ed25519Key, KeyShare, PublicShares, identifier},
-    messages::{Digest, DkgRound1, DkgRound2, DkgRun},
+    exchange::{Heard, Participant, Round, RunError, Station, cheater, find, other},
+    keys::{Ed25519Key, KeyShare, PublicShares},
+    messages::{DkgRound1, DkgRound2, DkgRun},
     order::{Reshare, RunOrder},
 };
 
@@ -31,7 +31,7 @@ type Dealt = BTreeMap<frost::Identifier, frost::keys::SecretShare>;
 fn ids(participants: &[Participant]) -> Result<BTreeSet<frost::Identifier>, RunError> {
     participants
         .iter()
-        .map(|one| identifier(one.identifier).map_err(other))
+        .map(Participant::frost_identifier)
         .collect()
 }
 
@@ -88,12 +88,9 @@ fn commitments(
             .ok_or(RunError::Participants)?;
         let published =
             frost::keys::VerifyingShare::deserialize(&published.share).map_err(other)?;
-        let lambda = frost_core::compute_lagrange_coefficient(
-            &dealers,
-            None,
-            identifier(dealer.identifier).map_err(other)?,
-        )
-        .map_err(other)?;
+        let lambda =
+            frost_core::compute_lagrange_coefficient(&dealers, None, dealer.frost_identifier()?)
+                .map_err(other)?;
         let constant = commitment
             .coefficients()
             .first()
@@ -138,21 +135,18 @@ enum Stage {
     Round1 {
         /// What this node deals, if it is a dealer.
         dealt: Option<Dealt>,
-        own: DkgRound1,
     },
     Round2 {
         /// What this node deals itself.
         kept: Option<frost::keys::SecretShare>,
         commitments: BTreeMap<String, Commitments>,
-        echo: Digest,
-        own: DkgRound2,
     },
     Done,
 }
 
-/// One run of resharing at one node, dealer or receiver or both. Its secrets live in memory alone: a restart ends the run.
+/// One run of resharing at one node, dealer or receiver or both.
 pub struct Resharing {
-    station: Station,
+    pub(crate) station: Station,
     order: Reshare,
     stage: Stage,
 }
@@ -168,7 +162,7 @@ impl Resharing {
         rng: &mut R,
     ) -> Result<Self, RunError> {
         let members = RunOrder::Reshare(order.clone()).members();
-        let station = Station::new(run, me, members, approval, rng)?;
+        let mut station = Station::new(run, me, members, approval, rng)?;
         let is_dealer = order.dealers.iter().any(|dealer| dealer.name == me);
         let dealt = match share.filter(|_| is_dealer) {
             Some(share) if share.matches(me, &order.from) => Some(deal(&order, share, rng)?),
@@ -181,97 +175,54 @@ impl Resharing {
             .map(|share| share.commitment().serialize_whole())
             .transpose()
             .map_err(other)?;
-        let own = station.round1(commitment.unwrap_or_default(), approval)?;
+        station.say_round1(commitment.unwrap_or_default(), approval)?;
         Ok(Self {
             station,
             order,
-            stage: Stage::Round1 { dealt, own },
+            stage: Stage::Round1 { dealt },
         })
     }
 
-    /// Which run this is.
-    pub fn run(&self) -> &DkgRun {
-        self.station.run()
-    }
-
-    /// This node's round-1 message, as long as the run is there.
-    pub fn round1(&self) -> Option<&DkgRound1> {
-        match &self.stage {
-            Stage::Round1 { own, .. } => Some(own),
-            Stage::Round2 { .. } | Stage::Done => None,
-        }
-    }
-
-    /// Round 2, once everybody's round 1 is here: a dealer seals what it deals. The same messages again give the same answer
-    /// again; other ones do not.
+    /// Round 2, once everybody's round 1 is here: a dealer seals what it deals.
     pub fn round2<R: RngCore + CryptoRng>(
         &mut self,
         messages: &[DkgRound1],
         approval: &dyn Ed25519Key,
         rng: &mut R,
     ) -> Result<DkgRound2, RunError> {
-        let echo = echo(self.run(), messages)?;
-        if let Stage::Round2 {
-            echo: seen, own, ..
-        } = &self.stage
-        {
-            return if *seen == echo {
-                Ok(own.clone())
-            } else {
-                Err(RunError::OutOfTurn)
-            };
-        }
-        let Stage::Round1 {
-            dealt,
-            own: own_round1,
-        } = &self.stage
-        else {
+        let (echo, keys) = match self.station.hear(messages)? {
+            Heard::Again(said) => return Ok(said),
+            Heard::First { echo, keys } => (echo, keys),
+        };
+        let Stage::Round1 { dealt } = &self.stage else {
             return Err(RunError::OutOfTurn);
         };
-        let sealing_keys = self.station.sealing_keys(own_round1, messages)?;
         let commitments = commitments(&self.order, messages)?;
-        let mut sealed = Vec::new();
-        let mut kept = None;
-        for receiver in &self.order.receivers.list {
-            let id = identifier(receiver.identifier).map_err(other)?;
-            let Some(share) = dealt.as_ref().and_then(|dealt| dealt.get(&id)) else {
-                continue;
-            };
-            if receiver.name == self.station.me() {
-                kept = Some(share.clone());
-                continue;
-            }
-            let plain = Zeroizing::new(share.signing_share().serialize());
-            let package = self
-                .station
-                .seal(&receiver.name, &sealing_keys, &plain, rng)?;
-            sealed.push(package);
-        }
-        let own = self.station.round2(Round::Two, echo, sealed, approval)?;
-        self.stage = Stage::Round2 {
-            kept,
-            commitments,
-            echo,
-            own: own.clone(),
+        let receivers = &self.order.receivers;
+        let part = |id: &_| dealt.as_ref().and_then(|dealt| dealt.get(id));
+        let sealed = self.station.seal_each(
+            &receivers.list,
+            &keys,
+            |id| Some(part(id)?.signing_share().serialize()),
+            rng,
+        )?;
+        let kept = match find(&receivers.list, self.station.me()) {
+            Ok(me) => part(&me.frost_identifier()?).cloned(),
+            Err(_) => None,
         };
+        let own = self.station.say_round2(echo, sealed, approval)?;
+        self.stage = Stage::Round2 { kept, commitments };
         Ok(own)
     }
 
     /// A receiver's new share and the public side of the new sharing, once everybody's round 2 is here and every echo is this
     /// node's own.
     pub fn finish(&mut self, messages: &[DkgRound2]) -> Result<(KeyShare, PublicShares), RunError> {
-        let Stage::Round2 {
-            kept,
-            commitments,
-            echo,
-            ..
-        } = &self.stage
-        else {
+        let Stage::Round2 { kept, commitments } = &self.stage else {
             return Err(RunError::OutOfTurn);
         };
         let members = RunOrder::Reshare(self.order.clone()).members();
-        self.station
-            .check_round2(Round::Two, echo, &members, messages)?;
+        self.station.check_round2(Round::Two, &members, messages)?;
         let public = public(&self.order, commitments)?;
         let id = self.order.receivers.identifier(self.station.me())?;
         let mut sum = Zeroizing::new(<frost::Ed25519ScalarField as frost_core::Field>::zero());

@@ -10,6 +10,7 @@ use hpke::{
 
 use super::*;
 use crate::exchange::{SealingPublicKey, seal_info};
+use crate::keys::identifier;
 
 const RUN: DkgRun = DkgRun {
     operation: [1; 32],
@@ -45,7 +46,7 @@ fn start(rng: &mut ChaCha20Rng) -> (Vec<KeyGeneration>, Vec<DkgRound1>) {
                 rng,
             )
             .unwrap();
-            let round1 = generation.round1().unwrap().clone();
+            let round1 = generation.station.round1().unwrap().clone();
             (generation, round1)
         })
         .unzip()

@@ -56,7 +56,7 @@ fn room(seed: u64) -> Room {
             let name = participant(i).name;
             let node =
                 Repairing::start(RUN, &name, order.clone(), share, &approval(i), &mut rng).unwrap();
-            let round1 = node.round1().unwrap().clone();
+            let round1 = node.station.round1().unwrap().clone();
             (node, round1)
         })
         .unzip();
@@ -235,7 +235,7 @@ fn a_helper_that_saw_another_round_1_stops_it() {
     )
     .unwrap();
     let mut shown = room.round1.clone();
-    shown[PATIENT] = other.round1().unwrap().clone();
+    shown[PATIENT] = other.station.round1().unwrap().clone();
     let mut round2 = Vec::new();
     for (i, node) in room.nodes.iter_mut().enumerate() {
         let messages = if i == 0 { &shown } else { &room.round1 };

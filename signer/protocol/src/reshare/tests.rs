@@ -73,7 +73,7 @@ impl Room {
                     &mut self.rng,
                 )
                 .unwrap();
-                let round1 = resharing.round1().unwrap().clone();
+                let round1 = resharing.station.round1().unwrap().clone();
                 (resharing, round1)
             })
             .unzip()
@@ -296,7 +296,7 @@ fn two_commitments_of_one_dealer_are_noticed_before_anything_is_opened() {
     )
     .unwrap();
     let mut to_2 = round1.clone();
-    to_2[2] = other.round1().unwrap().clone();
+    to_2[2] = other.station.round1().unwrap().clone();
     let mut all = Vec::new();
     for (i, node) in (1..).zip(&mut nodes) {
         let messages = if i == 2 { &to_2 } else { &round1 };
@@ -333,7 +333,7 @@ fn nothing_of_another_run_counts_in_this_one() {
     .unwrap();
     for rename in [false, true] {
         let mut replayed = round1.clone();
-        replayed[2] = other.round1().unwrap().clone();
+        replayed[2] = other.station.round1().unwrap().clone();
         if rename {
             replayed[2].run = RUN;
         }

@@ -15,8 +15,9 @@ use bauta_signer_protocol::{
 use ed25519_dalek::SigningKey;
 
 use crate::{
+    kept::MemoryStore,
     toy::{OPERATION, entry},
-    world::{MemoryStore, ORIGIN, World},
+    world::{ORIGIN, World},
 };
 
 fn head(world: &World, i: usize) -> Head {
@@ -447,7 +448,7 @@ fn no_lie_keeps_an_honest_node_out() {
         checkpoint(beyond, 1, &world),
         // A checkpoint of another log.
         {
-            let other = crate::world::Log::new(2);
+            let other = crate::kept::Log::new(2);
             let mut signed = other.sign(beyond);
             let line = world
                 .cosignature(0)

@@ -10,8 +10,9 @@ use bauta_signer_protocol::{
 use bauta_statement::file::authority::Quorum;
 
 use crate::{
+    kept::Log,
     toy::{OPERATION, entry},
-    world::{Behaviour, Log, World},
+    world::{Behaviour, World},
 };
 
 #[test]

@@ -24,8 +24,9 @@ use ed25519_dalek::SigningKey;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::{
+    kept::{Log, MemoryStore},
     ledger::{EXPIRES, approval, authority, cosignature, note_signer},
-    world::{Log, MemoryStore, ORIGIN, START},
+    world::{ORIGIN, START},
 };
 
 /// A signer's keys are made of its number; two numbers may have one name.

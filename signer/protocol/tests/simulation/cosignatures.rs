@@ -6,10 +6,7 @@ use bauta_signer_protocol::{
     node::{NodeEvent, RestoreError},
 };
 
-use crate::{
-    toy::entry,
-    world::{Log, World},
-};
+use crate::{kept::Log, toy::entry, world::World};
 
 fn append(first: u64, entries: &[Vec<u8>], checkpoint: &bauta_log::SignedCheckpoint) -> ToNode {
     ToNode::Append(Append {

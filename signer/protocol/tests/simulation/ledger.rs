@@ -33,7 +33,10 @@ use bauta_verifier::ledger::Ledger;
 use ed25519_dalek::SigningKey;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-use crate::world::{Log, MemoryStore, ORIGIN, START};
+use crate::{
+    kept::{Log, MemoryStore},
+    world::{ORIGIN, START},
+};
 
 pub(crate) const EXPIRES: u64 = START + 365 * 86_400;
 

@@ -6,6 +6,7 @@ mod boots;
 mod byzantine;
 mod change;
 mod cosignatures;
+mod kept;
 mod ledger;
 mod network;
 mod resharing;

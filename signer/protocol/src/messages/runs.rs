@@ -1,0 +1,134 @@
+//! Messages of runs that nodes do together: key generation, resharing, repair.
+
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+use super::{Bytes, DecodeError, Digest, MAX_SIGNERS, bound, name, part};
+
+/// Begin what a logged key operation orders: generating a key, sharing one anew, repairing a share. The messages of all
+/// these runs have the same form; the run's name says which operation, and the node reads there what is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgStart {
+    /// Which run: a failed run is repeated under another random name, and nothing of it is mixed with another.
+    pub run: DkgRun,
+    /// C2SP tlog-proof of the entry that names the operation's file, under q cosignatures.
+    pub proof: Bytes,
+}
+
+/// One run of distributed key generation, resharing or repair.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    TlsSerialize,
+    TlsDeserializeBytes,
+    TlsSize,
+)]
+pub struct DkgRun {
+    /// Digest of the operation's file.
+    pub operation: Digest,
+    /// Index of its entry.
+    pub index: u64,
+    /// Random, chosen by the coordinator.
+    pub attempt: [u8; 16],
+}
+
+/// A node's first message of a run, signed by its approval key.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgRound1 {
+    /// Which run.
+    pub run: DkgRun,
+    /// The node.
+    #[tls_codec(with = "crate::codec::text")]
+    pub name: String,
+    /// In key generation the FROST round-1 package, commitments and proof of knowledge; in a resharing a dealer's
+    /// commitment; else nothing.
+    pub package: Bytes,
+    /// X25519 key, made for this run alone, to which the others seal this node's shares.
+    pub sealing_key: [u8; 32],
+    /// Ed25519 by the node's approval key.
+    pub signature: [u8; 64],
+}
+
+/// All round-1 messages, one per participant.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgRound1s {
+    /// Which run.
+    pub run: DkgRun,
+    /// In order of name.
+    pub round1: Vec<DkgRound1>,
+}
+
+/// One secret share, sealed by HPKE so that the coordinator does not read it.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct SealedPackage {
+    /// For whom.
+    #[tls_codec(with = "crate::codec::text")]
+    pub to: String,
+    /// HPKE encapsulated key.
+    pub encapsulated: Bytes,
+    /// The sealed share, or part of one.
+    pub ciphertext: Bytes,
+}
+
+/// A node's second message, or its third of a repair, signed by its approval key.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgRound2 {
+    /// Which run.
+    pub run: DkgRun,
+    /// The node.
+    #[tls_codec(with = "crate::codec::text")]
+    pub name: String,
+    /// Echo: hash of all round-1 messages as this node saw them.
+    pub echo: Digest,
+    /// One sealed share for each other node that gets one.
+    pub packages: Vec<SealedPackage>,
+    /// Ed25519 by the node's approval key, over all of the above.
+    pub signature: [u8; 64],
+}
+
+/// All round-2 messages, one per participant.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgRound2s {
+    /// Which run.
+    pub run: DkgRun,
+    /// In order of name.
+    pub round2: Vec<DkgRound2>,
+}
+
+/// A node's signature on the next authority file, which holds the group key and the new verifying shares. It is given
+/// after the share is durable.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
+pub struct DkgAgreement {
+    /// Which run.
+    pub run: DkgRun,
+    /// The group key.
+    pub group_key: [u8; 32],
+    /// The authority file's signed text, as every node computes it.
+    pub text: Bytes,
+    /// Ed25519 by the node's approval key over `text`, which becomes a line of the signed note.
+    pub signature: [u8; 64],
+}
+
+impl DkgRound1 {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        name(&self.name)?;
+        part(&self.package, "round-1 package")
+    }
+}
+
+impl DkgRound2 {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        name(&self.name)?;
+        bound(self.packages.len() <= MAX_SIGNERS, "participants")?;
+        self.packages.iter().try_for_each(|package| {
+            name(&package.to)?;
+            part(&package.encapsulated, "encapsulated key")?;
+            part(&package.ciphertext, "sealed package")
+        })
+    }
+}
