@@ -40,12 +40,7 @@ async fn a_signer_is_replaced_and_nobody_waits_for_the_old_one() {
     for number in [1, 2, 3, 4, 6] {
         world.start_signer(number);
     }
-    let client = world.client();
-    world
-        .until("the admin socket is there", async || {
-            client.status().await.is_ok()
-        })
-        .await;
+    world.until_up().await;
     let certificate = world.make_ca().await;
     assert!(certificate.contains("BEGIN CERTIFICATE"));
 }

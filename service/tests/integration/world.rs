@@ -205,12 +205,7 @@ impl World {
         for number in 1..=5 {
             world.start_signer(number);
         }
-        let client = world.client();
-        world
-            .until("the admin socket is there", async || {
-                client.status().await.is_ok()
-            })
-            .await;
+        let client = world.until_up().await;
         client.submit_file(&world.authority_note).await.unwrap();
         world
     }
@@ -289,6 +284,16 @@ impl World {
     }
 
     /// Waits until so many signers are connected.
+    /// The service answers on its admin socket.
+    pub(crate) async fn until_up(&self) -> Client {
+        let client = self.client();
+        self.until("the admin socket is there", async || {
+            client.status().await.is_ok()
+        })
+        .await;
+        client
+    }
+
     pub(crate) async fn until_connected(&self, count: usize) {
         let client = self.client();
         self.until("the signers are connected", async || {

@@ -1,11 +1,12 @@
 //! Validity of the key operations by which CAs certify each other, and what a key's certificates are in the log.
+use bauta_statement::file::KeyOperation;
 use bauta_statement::file::authority::{Authority, CaKey};
 use bauta_statement::file::hierarchy::{
     InstallCaCertificate, Purpose, RequestCaCertificate, SignSubordinateCa,
 };
 use bauta_statement::file::key_operation::{CaSubject, SignCaCertificate};
-use bauta_statement::file::{KeyOperation, Kind};
 
+use super::authority::listed;
 use super::state::{Files, Logged};
 
 /// The key's own certificate, as it was ordered last: it says what the CA is called.
@@ -13,7 +14,8 @@ pub(super) fn own_certificate<'a>(
     files: &'a Files,
     group_key: &[u8; 32],
 ) -> Option<(&'a Logged<KeyOperation>, &'a SignCaCertificate)> {
-    operations(files)
+    files
+        .key_operations()
         .filter_map(|logged| match logged.body.as_ref() {
             KeyOperation::SignCaCertificate(sign) if sign.group_key == *group_key => {
                 Some((logged, sign))
@@ -28,7 +30,8 @@ pub(super) fn installed<'a>(
     files: &'a Files,
     group_key: &[u8; 32],
 ) -> Vec<(&'a Logged<KeyOperation>, &'a InstallCaCertificate)> {
-    let mut all: Vec<_> = operations(files)
+    let mut all: Vec<_> = files
+        .key_operations()
         .filter_map(|logged| match logged.body.as_ref() {
             KeyOperation::InstallCaCertificate(install) if install.group_key == *group_key => {
                 Some((logged, install))
@@ -38,30 +41,6 @@ pub(super) fn installed<'a>(
         .collect();
     all.sort_by_key(|(logged, _)| std::cmp::Reverse(logged.index));
     all
-}
-
-fn operations(files: &Files) -> impl Iterator<Item = &Logged<KeyOperation>> {
-    files
-        .operations
-        .values()
-        .filter(|one| !files.retired(Kind::KeyOperation, &one.header.name))
-}
-
-/// The CA key of the authority that an operation names, twice: by name for the reader, by value for the signature.
-fn listed<'a>(
-    authority: &'a Authority,
-    name: &str,
-    group_key: &[u8; 32],
-) -> Result<&'a CaKey, &'static str> {
-    let key = authority
-        .ca_keys
-        .iter()
-        .find(|key| key.name == name)
-        .ok_or("no CA key of this name is in the authority file")?;
-    if key.group_key != *group_key {
-        return Err("the CA key of this name is another one");
-    }
-    Ok(key)
 }
 
 const PATH_LENGTH: &str = "an issuing key has path length 0, a root's key 1 or more";

@@ -19,6 +19,7 @@ use bauta_statement::policy::Policy;
 use crate::batch::verify_batch;
 use crate::presentation::{Refusal as PresentationRefusal, VerifiedClaim};
 
+mod authority;
 mod epochs;
 mod error;
 mod files;
@@ -210,10 +211,10 @@ impl Ledger {
         };
         match &entry.body {
             Body::Authority(object) if files.authority.is_none() => {
-                files::first_authority(&mut files, &self.pinned, &place(object))?;
+                authority::first_authority(&mut files, &self.pinned, &place(object))?;
             }
             _ if files.authority.is_none() => return Err(Refusal::NotPinned),
-            Body::Authority(object) => files::authority(&mut files, &place(object))?,
+            Body::Authority(object) => authority::authority(&mut files, &place(object))?,
             Body::Parameters(object) => files::parameters(&mut files, &place(object))?,
             Body::File(object) => files::file(&mut files, &place(object))?,
             Body::Epoch(epoch) => epochs::append(&mut files, epoch, time, self.size)?,
@@ -516,10 +517,7 @@ impl Ledger {
 
     /// All key operations that were not retired.
     pub fn key_operations(&self) -> impl Iterator<Item = &Logged<KeyOperation>> {
-        self.files
-            .operations
-            .values()
-            .filter(|one| !self.files.retired(Kind::KeyOperation, &one.header.name))
+        self.files.key_operations()
     }
 
     /// Key generations that were asked for and not done, unexpired at `now`.
@@ -548,9 +546,11 @@ impl Ledger {
             .filter(|one| match one.body.as_ref() {
                 KeyOperation::GenerateKey(_) => true,
                 KeyOperation::ReshareKey(reshare) => {
-                    files::check_resharing(authority, reshare).is_ok()
+                    authority::check_resharing(authority, reshare).is_ok()
                 }
-                KeyOperation::RepairShare(repair) => files::check_repair(authority, repair).is_ok(),
+                KeyOperation::RepairShare(repair) => {
+                    authority::check_repair(authority, repair).is_ok()
+                }
                 _ => false,
             })
             .collect()

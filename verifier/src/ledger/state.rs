@@ -140,6 +140,13 @@ impl Files {
         self.tombstones.contains(&(kind, name.to_owned()))
     }
 
+    /// Key operations that were not retired.
+    pub(super) fn key_operations(&self) -> impl Iterator<Item = &Logged<KeyOperation>> {
+        self.operations
+            .values()
+            .filter(|one| !self.retired(Kind::KeyOperation, &one.header.name))
+    }
+
     pub(super) fn epoch_at(&self, time: u64) -> Option<&Arc<EpochInForce>> {
         self.epochs
             .iter()
