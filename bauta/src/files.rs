@@ -3,11 +3,12 @@
 use std::{
     fs,
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
 
 use anyhow::{Context, bail};
+pub(crate) use bauta_signer::files::only_ours;
 
 /// Makes a folder that others cannot look into, with those above it.
 pub(crate) fn private_folder(path: &Path) -> anyhow::Result<()> {
@@ -69,18 +70,6 @@ fn write_mode(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     attempt().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Refuses a secret that others than its owner can read.
-pub(crate) fn only_ours(path: &Path) -> anyhow::Result<()> {
-    let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        bail!(
-            "{} can be read by others: run `chmod 600` on it, and think about who may have read it",
-            path.display()
-        );
-    }
-    Ok(())
-}
-
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     let about = || format!("cannot read {}", path.display());
@@ -96,6 +85,8 @@ pub(crate) fn read(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

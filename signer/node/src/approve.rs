@@ -23,7 +23,7 @@ use crate::{
     config::ConfigError,
     files::FileError,
     seal::{self, SealError},
-    token::PIN_EXIT_STATUS,
+    token::{self, PIN_EXIT_STATUS, TokenError},
 };
 
 /// Name of the socket in a node's data folder.
@@ -236,7 +236,7 @@ pub enum ApproveError {
     Pin(#[from] SealError),
     /// The PIN file.
     #[error(transparent)]
-    File(#[from] FileError),
+    PinFile(#[from] TokenError),
     /// The node refused.
     #[error("{reason}")]
     Refused {
@@ -297,9 +297,6 @@ pub fn approve(
     if !config.attended {
         return Err(ApproveError::NotAttended);
     }
-    if let Some(file) = &arguments.pin_file {
-        crate::files::only_ours(file)?;
-    }
     let socket = config.data.join(SOCKET);
     let issuances = arguments.policy.clone().zip(arguments.count);
     let deadline = Instant::now() + Duration::from_secs(arguments.wait);
@@ -330,10 +327,10 @@ pub fn approve(
     if !arguments.yes && !agrees(&in_words(&config, &operations, issuances.as_ref())) {
         return Err(ApproveError::Declined);
     }
-    let pin = seal::find_secret(
-        arguments.pin_file.as_deref(),
-        "PIN of the token, or passphrase of the keys: ",
-    )?;
+    let pin = match &arguments.pin_file {
+        Some(file) => token::pin_from_file(file)?,
+        None => seal::find_secret(None, "PIN of the token, or passphrase of the keys: ")?,
+    };
     let agreement = Agreement {
         operations: operations.iter().map(|order| order.index).collect(),
         issuances: issuances.clone(),
@@ -535,7 +532,7 @@ mod tests {
         fs::set_permissions(folder.path().join("pin"), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(
             approve(&good, |_| true),
-            Err(ApproveError::File(_))
+            Err(ApproveError::PinFile(_))
         ));
     }
 

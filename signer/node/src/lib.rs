@@ -17,6 +17,7 @@ pub mod store;
 pub mod tls;
 pub mod token;
 pub mod transport;
+mod worker;
 
 pub use config::SignerConfig;
 pub use run::{RunError, run, run_with};

@@ -27,7 +27,7 @@ pub use config::{SlotName, TokenConfig};
 pub use error::{Failure, PIN_EXIT_STATUS, TokenError};
 pub use keys::{PLAN_FILE, Place, Plan, TlsKind, create, load, serial, vault};
 pub use module::{SUBCOMMAND, serve};
-pub use pin::CREDENTIAL;
+pub use pin::{CREDENTIAL, pin_from_file};
 pub use seal::SealBy;
 pub use shared::share;
 

@@ -20,10 +20,18 @@ const LONGEST: u64 = 1024;
 /// A user's PIN.
 pub(super) type Pin = Zeroizing<String>;
 
+/// The PIN from a file of the operator's, which only this user can have written and can read.
+///
+/// # Errors
+/// [`TokenError`], naming what is wrong with the file.
+pub fn pin_from_file(file: &Path) -> Result<Zeroizing<String>, TokenError> {
+    read(file, &|metadata| strict(metadata))
+}
+
 /// The PIN from `file`, else from the systemd credential, else from the terminal.
 pub(super) fn find(file: Option<&Path>) -> Answer<Pin> {
     if let Some(file) = file {
-        return read(file, &|metadata| strict(metadata));
+        return pin_from_file(file);
     }
     if let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") {
         let path = Path::new(&folder).join(CREDENTIAL);

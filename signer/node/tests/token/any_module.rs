@@ -1,34 +1,37 @@
-//! The same over a token that the environment names: a second implementation, or an operator's own.
+//! All that a signer needs of a token, over whichever module the environment names: a second implementation, or an operator's
+//! own. Where none is named it is SoftHSM2, as everywhere here.
 
 use bauta_signer::token::{self, Report, SlotName, Token, TokenConfig};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{keys::use_all_in, softhsm::opening};
+use crate::{
+    keys::use_all_in,
+    softhsm::{SoftHsm, opening},
+};
 
-#[test]
-#[ignore = "needs a token: BAUTA_TEST_MODULE, BAUTA_TEST_SLOT, BAUTA_TEST_PIN_FILE, BAUTA_TEST_MODULE_ENV (NAME=VALUE)"]
-fn a_token_of_any_module_holds_a_signers_keys() {
+/// The token that BAUTA_TEST_MODULE, BAUTA_TEST_SLOT, BAUTA_TEST_PIN_FILE and BAUTA_TEST_MODULE_ENV (NAME=VALUE) name.
+fn named() -> Option<TokenConfig> {
     let variable = |name: &str| std::env::var(name).ok();
-    let (Some(module), Some(slot), Some(pin_file)) = (
-        variable("BAUTA_TEST_MODULE"),
-        variable("BAUTA_TEST_SLOT"),
-        variable("BAUTA_TEST_PIN_FILE"),
-    ) else {
-        println!("no token is named: nothing is tested");
-        return;
-    };
-    let slot: SlotName = slot.parse().expect("a slot");
+    let module = variable("BAUTA_TEST_MODULE")?;
+    let needed = |name| variable(name).unwrap_or_else(|| panic!("{name} is missing"));
+    let slot: SlotName = needed("BAUTA_TEST_SLOT").parse().expect("a slot");
     let environment = variable("BAUTA_TEST_MODULE_ENV");
     let environment = environment.iter().filter_map(|line| line.split_once('='));
-    let config = TokenConfig {
+    Some(TokenConfig {
         module: Some(module.into()),
         slot: Some(slot),
-        pin_file: Some(pin_file.into()),
+        pin_file: Some(needed("BAUTA_TEST_PIN_FILE").into()),
         environment: environment
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         shared: None,
-    };
+    })
+}
+
+#[test]
+fn a_token_of_any_module_holds_a_signers_keys() {
+    let softhsm = SoftHsm::new();
+    let config = named().unwrap_or_else(|| softhsm.config());
     let token = Token::open(&config, opening()).unwrap();
     let tokens = token::list(&config, &opening()).unwrap();
     let report = Report::new(tokens, Some(token.probe().unwrap()));

@@ -106,17 +106,7 @@ fn a_pin_that_fails_while_the_signer_runs_is_never_tried_again() {
     token::create(&softhsm.keys("one"), "one", &token).unwrap();
     let keys = token::load(&softhsm.keys("one"), &token).unwrap();
     // The same token, by its number, under another PIN.
-    softhsm.util(&[
-        "--init-token",
-        "--token",
-        crate::softhsm::LABEL,
-        "--label",
-        crate::softhsm::LABEL,
-        "--so-pin",
-        "00000000",
-        "--pin",
-        "another pin",
-    ]);
+    softhsm.initialise_again("another pin");
     signal(token.process_id(), Signal::KILL);
     assert!(!token.refusal().is_cancelled());
     assert!(keys.node.cosignature.sign(b"message").is_err());
@@ -125,17 +115,7 @@ fn a_pin_that_fails_while_the_signer_runs_is_never_tried_again() {
     assert_eq!(refused.exit_status(), 77);
     assert!(token.refusal().is_cancelled(), "the signer is told to end");
     // Even if it were right again.
-    softhsm.util(&[
-        "--init-token",
-        "--token",
-        crate::softhsm::LABEL,
-        "--label",
-        crate::softhsm::LABEL,
-        "--so-pin",
-        "00000000",
-        "--pin",
-        crate::softhsm::PIN,
-    ]);
+    softhsm.initialise_again(crate::softhsm::PIN);
     std::thread::sleep(Duration::from_millis(300));
     assert!(keys.node.cosignature.sign(b"message").is_err());
     assert_eq!(token.process_id(), None);

@@ -68,6 +68,21 @@ impl SoftHsm {
         self.write_pin(pin);
     }
 
+    /// Makes the same token anew, by its number, under this PIN; the PIN file stays as it is.
+    pub(crate) fn initialise_again(&self, pin: &str) {
+        self.util(&[
+            "--init-token",
+            "--token",
+            LABEL,
+            "--label",
+            LABEL,
+            "--so-pin",
+            "00000000",
+            "--pin",
+            pin,
+        ]);
+    }
+
     pub(crate) fn util(&self, arguments: &[&str]) -> String {
         let output = Command::new("softhsm2-util")
             .args(arguments)
