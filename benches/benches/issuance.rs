@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bauta_benches::{load, quantile};
 use bauta_circuits::Circuit;
 use bauta_circuits::nullifier::NullifierWitness;
 use bauta_circuits::policy::PolicyWitness;
@@ -434,21 +435,6 @@ async fn certify(bench: &Bench, ready: (Prepared, Vec<u8>), name: &str) -> Times
     }
 }
 
-/// The value below which `share` of them lie, in milliseconds.
-fn quantile(values: impl Iterator<Item = Duration>, share: f64) -> f64 {
-    let mut sorted: Vec<f64> = values.map(|value| value.as_secs_f64() * 1e3).collect();
-    sorted.sort_by(f64::total_cmp);
-    // A rank, which is small and not negative.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a rank"
-    )]
-    let rank = ((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len());
-    sorted[rank - 1]
-}
-
 /// What the disk takes to make 4 KiB durable, beside which the latencies are to be read.
 fn disk(folder: &Path) -> Vec<Duration> {
     let mut file = std::fs::File::create(folder.join("disk")).unwrap();
@@ -459,11 +445,6 @@ fn disk(folder: &Path) -> Vec<Duration> {
         start.elapsed()
     };
     (0..200).map(|_| append(&mut file)).collect()
-}
-
-fn load() -> String {
-    std::fs::read_to_string("/proc/loadavg")
-        .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
 fn print_row(what: &str, times: &[Times]) {

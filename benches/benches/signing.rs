@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bauta_benches::{load, quantile};
 use bauta_service::{
     coordinator::{CoordinatorHandle, Parts},
     log_store::LogStore,
@@ -202,32 +203,13 @@ impl Bench {
     }
 }
 
-/// The value below which `share` of them lie, in milliseconds.
-fn quantile(times: &[Duration], share: f64) -> f64 {
-    let mut sorted: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
-    sorted.sort_by(f64::total_cmp);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a rank"
-    )]
-    let rank = ((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len());
-    sorted[rank - 1]
-}
-
 fn print_row(what: &str, times: &[Duration]) {
     println!(
         "{what}: p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
-        quantile(times, 0.5),
-        quantile(times, 0.99),
-        quantile(times, 1.0)
+        quantile(times.iter().copied(), 0.5),
+        quantile(times.iter().copied(), 0.99),
+        quantile(times.iter().copied(), 1.0)
     );
-}
-
-fn load() -> String {
-    std::fs::read_to_string("/proc/loadavg")
-        .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
 async fn measure(amount: &Amount) {
