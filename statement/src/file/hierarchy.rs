@@ -29,7 +29,6 @@ pub enum Purpose {
 
 impl Purpose {
     /// Whether the key issues to holders; what is not said in a file is this.
-    #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
     pub fn is_issuing(&self) -> bool {
         *self == Self::Issuing
     }

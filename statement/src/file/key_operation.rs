@@ -263,7 +263,6 @@ impl CaSubject {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
 pub(super) fn is_zero(number: &u8) -> bool {
     *number == 0
 }
