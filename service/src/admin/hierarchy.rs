@@ -156,7 +156,7 @@ async fn signed(
         }
         Signing::Lapsed => {
             return Err(refused(format!(
-                "too few signers were there within {PATIENCE} s; start them, then ask again"
+                "too few signers were there within {PATIENCE} s, or too few holders of attended ones agreed (`bauta-signer approve`); ask again when they are"
             )));
         }
     };

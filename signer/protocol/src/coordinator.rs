@@ -494,6 +494,7 @@ impl Coordinator {
             }
             peer.hello = Some(hello);
         }
+        self.may_have_decided(node);
         self.introduce(now, node, output);
         self.tell_published(archive, node, output);
         self.feed(now, archive, node, output);

@@ -47,6 +47,9 @@ pub(crate) struct Task {
     failures: BTreeMap<String, u32>,
     /// Signers that refused or cheated; they are not asked again for this task.
     out: BTreeSet<String>,
+    /// Attended signers whose holders have not agreed to it; asked again when they next say where they are, as they do when a
+    /// holder has agreed to something.
+    undecided: BTreeSet<String>,
     starved: bool,
 }
 
@@ -110,6 +113,7 @@ impl Coordinator {
             session: None,
             failures: BTreeMap::new(),
             out: BTreeSet::new(),
+            undecided: BTreeSet::new(),
             starved: false,
         });
         self.start_session(now, rng, number, output);
@@ -170,7 +174,9 @@ impl Coordinator {
         let mut able: Vec<(u32, u32, usize, &str)> = key
             .iter()
             .flat_map(|(id, key)| key.shares.iter().map(move |share| (id, share)))
-            .filter(|(_, share)| !task.out.contains(&share.signer))
+            .filter(|(_, share)| {
+                !task.out.contains(&share.signer) && !task.undecided.contains(&share.signer)
+            })
             .filter_map(|(id, share)| {
                 let peer = self.peers.get(&share.signer)?;
                 let stock = peer.pool.get(id).map_or(0, |pool| pool.len());
@@ -361,11 +367,21 @@ impl Coordinator {
                     output.to(node, ToNode::Ping);
                 }
             }
+            Code::NotApproved => {
+                task.undecided.insert(node.into());
+            }
             _ => {
                 task.out.insert(node.into());
             }
         }
         self.give_up_or_go_on(now, rng, number, refused.code, &refused.reason, output);
+    }
+
+    /// A node said where it is: perhaps its holder has agreed to what it refused.
+    pub(crate) fn may_have_decided(&mut self, node: &str) {
+        for task in self.tasks.values_mut() {
+            task.undecided.remove(node);
+        }
     }
 
     /// If t signers are left who have not refused, the task goes on; else it is over.

@@ -152,6 +152,13 @@ fn a_signature_waits_for_holders() {
         }
     ))));
     assert!(world.signature(operation).is_none());
+    // Two are there, and have agreed to something else: the signature waits for their word, it does not end.
+    for i in [0, 1] {
+        world.attend(i, operations([operation + 1]));
+    }
+    assert!(!world.run(60, |w| w.signature(operation).is_some()));
+    let refused = |event: &Event| matches!(event, Event::SignRefused { .. });
+    assert!(!world.events.iter().any(refused));
     world.attend(1, operations([operation]));
     assert!(world.run(60, |w| w.signature(operation).is_some()));
     assert!(world.culprits().is_empty());
