@@ -297,6 +297,12 @@ pub fn approve(
     if !config.attended {
         return Err(ApproveError::NotAttended);
     }
+    // A file that is not as it must be is told before anybody is asked for anything.
+    let written = arguments
+        .pin_file
+        .as_deref()
+        .map(token::pin_from_file)
+        .transpose()?;
     let socket = config.data.join(SOCKET);
     let issuances = arguments.policy.clone().zip(arguments.count);
     let deadline = Instant::now() + Duration::from_secs(arguments.wait);
@@ -327,8 +333,8 @@ pub fn approve(
     if !arguments.yes && !agrees(&in_words(&config, &operations, issuances.as_ref())) {
         return Err(ApproveError::Declined);
     }
-    let pin = match &arguments.pin_file {
-        Some(file) => token::pin_from_file(file)?,
+    let pin = match written {
+        Some(pin) => pin,
         None => seal::find_secret(None, "PIN of the token, or passphrase of the keys: ")?,
     };
     let agreement = Agreement {
