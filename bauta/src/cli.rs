@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use bauta_signer::{
     admission::{AdmitArguments, EnrolArguments},
     approve::ApproveArguments,
+    backup::{BackupArguments, RestoreArguments},
     commands::{CheckToken, NewKeys, ShareToken},
     token::SlotName,
 };
-use bauta_statement::file::{Kind, fingerprint::Fingerprint};
+use bauta_statement::file::{Kind, authority::Quorum, fingerprint::Fingerprint};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
@@ -305,6 +306,10 @@ pub(crate) enum SignerCommand {
     Admit(AdmitArguments),
     /// At an attended signer: see what administrators ordered, agree to it, and open the shares for five minutes.
     Approve(ApproveArguments),
+    /// Back up a stopped node's shares, for the custodian that the authority file names.
+    Backup(BackupArguments),
+    /// Put shares back from a backup, into a stopped node. A share that is lost alone is better repaired.
+    Restore(RestoreArguments),
     /// Make a node's keys: cosignature, TLS, approval; in a token, or sealed by a passphrase.
     Keys(NewKeys),
     /// PKCS#11 tokens.
@@ -452,6 +457,12 @@ pub(crate) enum Ca {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Print the transcript of a key generation or resharing: what each signer committed to, and its signature.
+    Transcript {
+        /// The object of the log that the authority file names, `objects/<sha256>`.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Have the signers sign a PKCS#10 request, by which another CA certifies this one.
     Request(CaRequest),
     /// Log the certificate that another CA made for this one, so that issued chains lead to that CA's root.
@@ -463,6 +474,8 @@ pub(crate) enum Ca {
     Rotate(CaRotate),
     /// Take a CA key away: the log says so, and the signers erase their shares of it.
     Retire(CaRetire),
+    /// Log the next version of the authority file: other signers, numbers or custodians. See docs/signers.md.
+    Change(CaChange),
     /// Give the signers that hold shares of a CA key new ones: old ones are worthless then. The key stays what it is. See
     /// docs/keys.md.
     Refresh {
@@ -508,6 +521,49 @@ pub(crate) struct CaOperator {
     /// An administrator's key; k of them are needed.
     #[arg(long = "key", value_name = "FILE", required = true)]
     pub(crate) keys: Vec<PathBuf>,
+}
+
+/// `bauta ca change`.
+#[derive(Args)]
+pub(crate) struct CaChange {
+    #[command(flatten)]
+    pub(crate) operator: CaOperator,
+    /// The public file (signer.json) of a signer that joins, or that takes the place of the one of its name under new keys.
+    #[arg(long = "signer", value_name = "FILE")]
+    pub(crate) signers: Vec<PathBuf>,
+    /// A signer that leaves.
+    #[arg(long = "without", value_name = "SIGNER")]
+    pub(crate) without: Vec<String>,
+    /// The numbers from now on, n to c: signers, threshold, cosignatures, bad ones tolerated, ones that may be down. Without it,
+    /// all but n stay.
+    #[arg(long, value_name = "N,T,Q,F,C", value_parser = quorum)]
+    pub(crate) quorum: Option<Quorum>,
+    /// Who keeps whose backups from now on: a JSON list of {"name": …, "recipient": "age1…", "signers": […]}. See docs/keys.md.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) custodians: Option<PathBuf>,
+    /// Also write the log-policy that wallets and auditors need from now on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_policy: Option<PathBuf>,
+}
+
+/// Reads N,T,Q,F,C.
+fn quorum(text: &str) -> Result<Quorum, String> {
+    let numbers = text
+        .split(',')
+        .map(|number| number.trim().parse().ok())
+        .collect::<Option<Vec<usize>>>();
+    let Some([n, t, q, f, c]) = numbers.as_deref() else {
+        return Err("five numbers with commas between them, such as 5,3,4,2,1".to_owned());
+    };
+    let quorum = Quorum {
+        n: *n,
+        t: *t,
+        q: *q,
+        f: *f,
+        c: *c,
+    };
+    quorum.check().map_err(|error| error.to_string())?;
+    Ok(quorum)
 }
 
 /// `bauta ca request`.

@@ -104,6 +104,7 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
             };
             operator::ca::init(&founding, printer).await
         }
+        Command::Ca(Ca::Transcript { file }) => operator::transcript::show(&file, printer),
         Command::Ca(Ca::Request(arguments)) => {
             operator::hierarchy::request(&arguments, printer).await
         }
@@ -119,6 +120,7 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Ca(Ca::Retire(arguments)) => {
             operator::hierarchy::retire(&arguments, printer).await
         }
+        Command::Ca(Ca::Change(arguments)) => operator::change::change(&arguments, printer).await,
         Command::Ca(Ca::Refresh { order, dealers }) => {
             operator::life::refresh(&order.with(&dealers), printer).await
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use bauta_issuer::{Desk, Target};
 use bauta_signer::{
-    admission, approve,
+    admission, approve, backup,
     config::{Mode, SignerConfig},
 };
 use bauta_statement::vector::Serial;
@@ -44,6 +44,16 @@ pub(crate) async fn signer(arguments: Signer, printer: Printer) -> anyhow::Resul
         (Some(SignerCommand::Approve(arguments)), _) => {
             let approved = approve::approve(&arguments, approve::ask_holder)?;
             printer.result(&approved, approved.text())
+        }
+        (Some(SignerCommand::Backup(arguments)), _) => {
+            start_log();
+            let done = backup::backup(&arguments)?;
+            printer.result(&done, done.text())
+        }
+        (Some(SignerCommand::Restore(arguments)), _) => {
+            start_log();
+            let done = backup::restore(&arguments)?;
+            printer.result(&done, done.text())
         }
         (Some(SignerCommand::Keys(new)), _) => {
             new.place

@@ -20,6 +20,7 @@ pub mod keys;
 pub mod ledger;
 mod pairing;
 pub mod presentation;
+pub mod sharing;
 mod sums;
 #[cfg(test)]
 mod testing;

@@ -26,6 +26,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("npm", "npm"),
     ("go", "golang-go"),
     ("softhsm2-util", "softhsm2"),
+    ("age", "age"),
 ];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use bauta_statement::{
     file::{
         self, Authority, Body, Header, KeyOperation, Kind, SignedFile,
         authority::{Administrators, LogIdentity, Mode, Quorum, Signer},
+        custody::Custodian,
         hierarchy::Purpose,
         key_operation::{CaSubject, GenerateKey, Participant, SignCaCertificate},
     },
@@ -44,6 +45,9 @@ struct Plan {
     /// The files `signer.json` that `bauta signer keys` wrote, relative to the plan.
     signers: Vec<PathBuf>,
     quorum: Quorum,
+    /// Who keeps backups of whose shares, if anyone does (docs/keys.md).
+    #[serde(default)]
+    custodians: Vec<Custodian>,
     /// Days until the authority file expires.
     #[serde(default = "ten_years")]
     valid_days: u64,
@@ -107,12 +111,9 @@ fn read_plan(path: &Path) -> anyhow::Result<Authority> {
     let signers = plan
         .signers
         .iter()
-        .map(|file| {
-            let file = folder.join(file);
-            serde_json::from_slice::<Signer>(&files::read(&file, 65_536)?)
-                .with_context(|| format!("{} is no signer's public file", file.display()))
-        })
+        .map(|file| read_signer(&folder.join(file)))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    check_recipients(&plan.custodians)?;
     Ok(Authority {
         trust_domain: plan.trust_domain,
         version: 1,
@@ -128,8 +129,26 @@ fn read_plan(path: &Path) -> anyhow::Result<Authority> {
         administrators: plan.administrators,
         signers,
         quorum: plan.quorum,
+        custodians: plan.custodians,
         ca_keys: Vec::new(),
     })
+}
+
+/// A signer's public file, as `bauta signer keys` and `bauta ca accept` write it.
+pub(super) fn read_signer(file: &Path) -> anyhow::Result<Signer> {
+    serde_json::from_slice(&files::read(file, 65_536)?)
+        .with_context(|| format!("{} is no signer's public file", file.display()))
+}
+
+/// The authority file's own check knows a recipient by its form; a mistyped one is better found now than at the first backup.
+pub(super) fn check_recipients(custodians: &[Custodian]) -> anyhow::Result<()> {
+    for custodian in custodians {
+        custodian
+            .recipient
+            .parse::<age::x25519::Recipient>()
+            .map_err(|reason| anyhow::anyhow!("custodian {:?}: {reason}", custodian.name))?;
+    }
+    Ok(())
 }
 
 /// The C2SP tlog-policy that an authority gives: its log, cosigned by q of its signers.
@@ -199,14 +218,15 @@ pub(crate) async fn init(founding: &Founding<'_>, printer: Printer) -> anyhow::R
                 .context("logging the key generation")?;
         }
         all_signers(&service, &plan.signers, "key generation needs every signer").await?;
-        service
+        let transcript = service
             .generate_key()
             .await
             .context("distributed key generation")?;
         status = service.status().await?;
         printer.note(format!(
-            "{} signers generated the CA key among them; no machine ever held it",
-            plan.quorum.n
+            "{} signers generated the CA key among them; no machine ever held it. All signed this, and the log keeps it:\n{}",
+            plan.quorum.n,
+            super::transcript::read(&transcript)?.1
         ));
     }
     let Some(key) = status.ca_keys.first().cloned() else {

@@ -376,10 +376,12 @@ pub(crate) async fn rotate(arguments: &CaRotate, printer: Printer) -> anyhow::Re
             "key generation needs every signer",
         )
         .await?;
-        ca.service
+        let transcript = ca
+            .service
             .generate_key()
             .await
             .context("distributed key generation")?;
+        printer.note(super::transcript::read(&transcript)?.1);
         ca = ca.again().await?;
     }
     let key = ca.key(None, Purpose::Issuing)?;

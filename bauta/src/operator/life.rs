@@ -215,10 +215,11 @@ async fn share_anew(
         .collect();
     all_signers(service, &taking_part, "a resharing needs every member").await?;
     order.log(&standing, what, &operation).await?;
-    service
+    let transcript = service
         .reshare_key()
         .await
         .context("sharing the key anew")?;
+    printer.note(super::transcript::read(&transcript)?.1);
     let after = order.standing().await?.key;
     let value = serde_json::json!({
         "key": after.name,

@@ -1,6 +1,7 @@
 //! What operators and administrators do: keys, founding a CA, signed files, epochs, parameters.
 
 pub(crate) mod ca;
+pub(crate) mod change;
 pub(crate) mod hierarchy;
 pub(crate) mod invite;
 pub(crate) mod keys;
@@ -8,6 +9,7 @@ pub(crate) mod life;
 pub(crate) mod parameters;
 pub(crate) mod publish;
 pub(crate) mod sign;
+pub(crate) mod transcript;
 
 /// Serials that an issuer may revoke in one log, where nothing else is agreed.
 const QUOTA: u32 = 1000;

@@ -153,3 +153,29 @@ fn a_ceremony_can_be_held() {
     );
     says(&walked, &["CN = Example Ceremony CA"]);
 }
+
+/// Refresh, repair after a re-enrolment, another set of signers, backup and restore, through real service and signers.
+#[test]
+fn a_key_can_be_kept_alive() {
+    let walked = walk(
+        "keys.md",
+        ["18461", "18462"],
+        &[
+            "service.log",
+            "signers/1/signer.log",
+            "signers/6b/signer.log",
+        ],
+    );
+    says(
+        &walked,
+        &[
+            "commits to",
+            "signer-4 has its share of key-1 back",
+            "of 5: signer-1, signer-2, signer-4, signer-6, signer-7",
+            "lyon keeps the backups of signer-4, signer-6",
+            "backup of signer-6's share of key-1, for lyon alone",
+            "signer-6 has its share of key-1 again",
+        ],
+    );
+    assert!(walked.err.contains("it is worthless"), "{}", walked.err);
+}

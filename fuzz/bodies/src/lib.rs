@@ -128,6 +128,7 @@ targets! {
     protocol::to_coordinator("signer/protocol/src/messages.rs::Message::decode");
     protocol::frost_package("signer/protocol/src/messages/signing.rs::FrostPackage::decode");
     protocol::key_share("signer/protocol/src/keys.rs::KeyShare::from_bytes");
+    protocol::transcript("statement/src/run.rs::decode_transcript");
 }
 
 /// The target of this name.

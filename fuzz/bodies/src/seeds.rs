@@ -327,7 +327,8 @@ fn hierarchy() -> [KeyOperation; 4] {
 
 /// The text of a good file of each type, some in two forms.
 pub(crate) fn file_texts() -> Vec<String> {
-    let world = World::begun(Mode::Development);
+    let mut world = World::begun(Mode::Development);
+    let key = world.ca_key("ca-1");
     let parameters = {
         let mut world = World::begun(Mode::Development);
         let note = world.parameters(
@@ -381,15 +382,22 @@ pub(crate) fn file_texts() -> Vec<String> {
         operation("install-2026", install),
         operation(
             "reshare-ca-1",
-            KeyOperation::ReshareKey(world.reshare(&world.ca_key("ca-1"))),
+            KeyOperation::ReshareKey(world.reshare(&key)),
         ),
         operation(
             "repair-ca-1",
-            KeyOperation::RepairShare(World::repair(&world.ca_key("ca-1"))),
+            KeyOperation::RepairShare(World::repair(&key)),
         ),
         parameters,
         World::tombstone_text(Kind::Policy, "old"),
     ]
+}
+
+/// The transcript of a key generation among five.
+fn transcript() -> Vec<u8> {
+    let mut world = World::begun(Mode::Development);
+    let key = world.ca_key("ca-1");
+    world.objects[&key.transcript].clone()
 }
 
 fn run() -> DkgRun {
@@ -821,5 +829,6 @@ pub fn all() -> BTreeMap<&'static str, Vec<(String, Vec<u8>)>> {
     }
     add("frost_package", "two", frost_package());
     add("key_share", "dealt", key_share());
+    add("transcript", "generated", transcript());
     seeds
 }

@@ -9,6 +9,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode},
 };
+use data_encoding::BASE64;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -84,20 +85,29 @@ impl Client {
         self.ask(Method::POST, wire::OBJECTS, object).await
     }
 
-    /// Runs the logged key generation; returns when the authority that names the new key is logged.
+    /// Runs the logged key generation; returns when the authority that names the new key is logged, with the run's transcript.
     ///
     /// # Errors
     /// [`AdminError::Refused`] if a signer is away, or cheated.
-    pub async fn generate_key(&self) -> Result<(), AdminError> {
-        self.ask(Method::POST, wire::KEY_GENERATION, &[]).await
+    pub async fn generate_key(&self) -> Result<Vec<u8>, AdminError> {
+        self.run(wire::KEY_GENERATION).await
     }
 
-    /// Runs the newest logged resharing; returns when the authority that names the new shares is logged.
+    async fn run(&self, path: &str) -> Result<Vec<u8>, AdminError> {
+        let made: wire::SharesMade = self.ask(Method::POST, path, &[]).await?;
+        let transcript = made.transcript.unwrap_or_default();
+        BASE64
+            .decode(transcript.as_bytes())
+            .map_err(|error| AdminError::Answer(error.to_string()))
+    }
+
+    /// Runs the newest logged resharing; returns when the authority that names the new shares is logged, with the run's
+    /// transcript.
     ///
     /// # Errors
     /// [`AdminError::Refused`] if a member is away, or cheated.
-    pub async fn reshare_key(&self) -> Result<(), AdminError> {
-        self.ask(Method::POST, wire::RESHARING, &[]).await
+    pub async fn reshare_key(&self) -> Result<Vec<u8>, AdminError> {
+        self.run(wire::RESHARING).await
     }
 
     /// Runs the newest logged repair; returns when the signer has its share back.
@@ -105,7 +115,7 @@ impl Client {
     /// # Errors
     /// [`AdminError::Refused`] if a member is away, or cheated.
     pub async fn repair_share(&self) -> Result<(), AdminError> {
-        self.ask(Method::POST, wire::SHARE_REPAIR, &[]).await
+        self.run(wire::SHARE_REPAIR).await.map(drop)
     }
 
     /// Has the signers sign the CA certificate that a logged key operation asks for.

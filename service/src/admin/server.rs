@@ -23,7 +23,7 @@ use bauta_statement::{
     file::{self, KeyOperation, SignedFile},
     note::Digest,
 };
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ use bauta_signer_protocol::messages::Stage;
 
 use super::hierarchy;
 use super::wire::{
-    self, CaKeyStatus, EpochLogged, Logged, Refusal, SignerState, SignerStatus, Status,
+    self, CaKeyStatus, EpochLogged, Logged, Refusal, SharesMade, SignerState, SignerStatus, Status,
 };
 use crate::{State, clock, coordinator::Outcome, epochs::Epochs};
 
@@ -240,7 +240,7 @@ async fn put_object(Shared(admin): Shared<Arc<Admin>>, bytes: Bytes) -> Result<J
     store_object(&admin.state, bytes.to_vec()).await.map(Json)
 }
 
-async fn generate_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
+async fn generate_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<SharesMade>, Failure> {
     run_pending(
         &admin.state,
         |operation| matches!(operation, KeyOperation::GenerateKey(_)),
@@ -249,7 +249,7 @@ async fn generate_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Fai
     .await
 }
 
-async fn reshare_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
+async fn reshare_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<SharesMade>, Failure> {
     run_pending(
         &admin.state,
         |operation| matches!(operation, KeyOperation::ReshareKey(_)),
@@ -258,7 +258,7 @@ async fn reshare_key(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Fail
     .await
 }
 
-async fn repair_share(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<()>, Failure> {
+async fn repair_share(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<SharesMade>, Failure> {
     run_pending(
         &admin.state,
         |operation| matches!(operation, KeyOperation::RepairShare(_)),
@@ -272,7 +272,7 @@ async fn run_pending(
     state: &Arc<State>,
     wanted: fn(&KeyOperation) -> bool,
     none: &str,
-) -> Result<Json<()>, Failure> {
+) -> Result<Json<SharesMade>, Failure> {
     let mut task = {
         let ledger = state.ledger();
         let pending = ledger.pending_operations(clock::now());
@@ -298,14 +298,17 @@ async fn run_pending(
         .generate_key(task)
         .await
         .map_err(refused)?;
-    if let Outcome::Agreed(agreed) = outcome {
-        let own = agreed.key_signature.as_ref();
-        let own = own.map(|signature| (&agreed.group_key, signature));
-        let note = ledger_rulebook::authority_note(&agreed.text, &agreed.signatures, own)
-            .map_err(failed)?;
-        submit_file(state, note).await?;
-    }
-    Ok(Json(()))
+    let Outcome::Agreed(agreed) = outcome else {
+        return Ok(Json(SharesMade { transcript: None }));
+    };
+    let own = agreed.key_signature.as_ref();
+    let own = own.map(|signature| (&agreed.group_key, signature));
+    let note =
+        ledger_rulebook::authority_note(&agreed.text, &agreed.signatures, own).map_err(failed)?;
+    let transcript = Some(BASE64.encode(&agreed.transcript));
+    store_object(state, agreed.transcript).await?;
+    submit_file(state, note).await?;
+    Ok(Json(SharesMade { transcript }))
 }
 
 async fn publish_epoch(Shared(admin): Shared<Arc<Admin>>) -> Result<Json<EpochLogged>, Failure> {

@@ -9,9 +9,9 @@ pub(crate) const STATUS: &str = "/status";
 pub(crate) const FILES: &str = "/files";
 /// `POST /objects`: an object that a file will name.
 pub(crate) const OBJECTS: &str = "/objects";
-/// `POST /key-generation`: runs the logged key generation that was not run yet.
+/// `POST /key-generation`: runs the logged key generation that was not run yet; answers [`SharesMade`].
 pub(crate) const KEY_GENERATION: &str = "/key-generation";
-/// `POST /resharing`: runs the newest logged resharing (or refresh), and logs its result.
+/// `POST /resharing`: runs the newest logged resharing (or refresh), and logs its result; answers [`SharesMade`].
 pub(crate) const RESHARING: &str = "/resharing";
 /// `POST /share-repair`: runs the newest logged repair of a share.
 pub(crate) const SHARE_REPAIR: &str = "/share-repair";
@@ -97,6 +97,14 @@ impl Status {
             .filter(|signer| signer.connected)
             .count()
     }
+}
+
+/// What came of a run of the signers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SharesMade {
+    /// The run's transcript (base64), which the log keeps; none of a repair.
+    pub(crate) transcript: Option<String>,
 }
 
 /// A file's place in the log.

@@ -454,6 +454,7 @@ impl Actor {
                 text,
                 signatures,
                 key_signature,
+                transcript,
                 ..
             } => {
                 self.generated(&Ok(Outcome::Agreed(AgreedKey {
@@ -461,6 +462,7 @@ impl Actor {
                     text,
                     signatures,
                     key_signature,
+                    transcript,
                 })));
             }
             Event::ShareRepaired { node, .. } => {

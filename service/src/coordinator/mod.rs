@@ -88,6 +88,8 @@ pub struct AgreedKey {
     pub signatures: BTreeMap<String, [u8; 64]>,
     /// After a resharing, the key's own, by its new shares.
     pub key_signature: Option<[u8; 64]>,
+    /// The run's transcript, which the text names by its SHA-256.
+    pub transcript: Vec<u8>,
 }
 
 /// One signer as the coordinator sees it.

@@ -138,6 +138,7 @@ impl World {
             },
             signers,
             quorum: Quorum::FIVE,
+            custodians: Vec::new(),
             ca_keys: Vec::new(),
         };
         let authority_note = note::sign(&authority.to_text().unwrap(), &[&administrator]).unwrap();

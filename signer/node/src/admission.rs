@@ -183,6 +183,17 @@ impl Enrolled {
     }
 }
 
+/// Reads an age identity from a file that only its owner can read; `None` if there is none in it.
+pub(crate) fn read_identity(path: &Path) -> Result<Option<age::x25519::Identity>, FileError> {
+    files::only_ours(path)?;
+    let text = zeroize::Zeroizing::new(files::read_bounded(path, 4096)?);
+    Ok(std::str::from_utf8(&text)
+        .unwrap_or_default()
+        .lines()
+        .find(|line| line.starts_with("AGE-SECRET-KEY-"))
+        .and_then(|line| line.parse().ok()))
+}
+
 /// Opens a package, makes the node's keys, and writes the answer.
 ///
 /// # Errors
@@ -191,15 +202,8 @@ pub fn enrol(arguments: &EnrolArguments) -> Result<Enrolled, AdmissionError> {
     let sealed = files::read_bounded(&arguments.package, LONGEST_PACKAGE as u64)?;
     let package = match &arguments.identity {
         Some(path) => {
-            files::only_ours(path)?;
-            let text = zeroize::Zeroizing::new(files::read_bounded(path, 4096)?);
-            let bad = || AdmissionError::Identity(path.display().to_string());
-            let identity: age::x25519::Identity = std::str::from_utf8(&text)
-                .map_err(|_| bad())?
-                .lines()
-                .find(|line| line.starts_with("AGE-SECRET-KEY-"))
-                .and_then(|line| line.parse().ok())
-                .ok_or_else(bad)?;
+            let identity = read_identity(path)?
+                .ok_or_else(|| AdmissionError::Identity(path.display().to_string()))?;
             Package::unpack(&sealed, &identity)?
         }
         None => {
@@ -579,6 +583,7 @@ mod tests {
                     f: 1,
                     c: 0,
                 },
+                custodians: Vec::new(),
                 ca_keys: vec![],
             };
             Self {

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod approve;
+pub mod backup;
 pub mod commands;
 pub mod config;
 pub mod enrolment;
@@ -35,11 +36,16 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
                 Some(admission::AdmissionError::Keys(error)) => Some(error.exit_status()),
                 _ => None,
             };
+            let backup = || match cause.downcast_ref() {
+                Some(backup::BackupError::Keys(error)) => Some(error.exit_status()),
+                _ => None,
+            };
             token()
                 .or_else(keys)
                 .or_else(run)
                 .or_else(approve)
                 .or_else(admission)
+                .or_else(backup)
         })
         .unwrap_or(1)
 }

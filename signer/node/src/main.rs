@@ -7,6 +7,7 @@ use bauta_signer::{
     SignerConfig,
     admission::{self, AdmitArguments, EnrolArguments},
     approve::{self, ApproveArguments},
+    backup::{self, BackupArguments, RestoreArguments},
     commands::{CheckToken, NewKeys, ShareToken},
     config::Mode,
     exit_status, keys, process, seal, token,
@@ -52,6 +53,10 @@ enum Command {
     Admit(AdmitArguments),
     /// At an attended signer: see what administrators ordered, agree to it, and open the shares for five minutes.
     Approve(ApproveArguments),
+    /// Back up this stopped signer's shares, for the custodian that the authority file names.
+    Backup(BackupArguments),
+    /// Put shares back from a backup, into this stopped signer. A share that is lost alone is better repaired.
+    Restore(RestoreArguments),
     /// PKCS#11 tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -143,6 +148,14 @@ fn perform(command: Command) -> Result<ExitCode> {
                 "{}",
                 approve::approve(&arguments, approve::ask_holder)?.text()
             );
+        }
+        Command::Backup(arguments) => {
+            start_logging(false);
+            println!("{}", backup::backup(&arguments)?.text());
+        }
+        Command::Restore(arguments) => {
+            start_logging(false);
+            println!("{}", backup::restore(&arguments)?.text());
         }
         Command::Keys(KeysCommand::New { new, work_factor }) => {
             start_logging(false);

@@ -84,15 +84,12 @@ impl RunError {
 pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<(), RunError> {
     let checked = config.check()?;
     let production = checked.mode == Mode::Production;
-    let (keys, token) = match config.token.clone() {
-        Some(token) => {
-            let opened = tokio::task::spawn_blocking(move || unlock(&checked, &token));
-            let (keys, token) = opened.await.map_err(|_| RunError::Ended)??;
-            (keys, Some(token))
-        }
-        None if production => return Err(RunError::SealTooWeak),
-        None => (unseal(&config)?, None),
-    };
+    if production && config.token.is_none() {
+        return Err(RunError::SealTooWeak);
+    }
+    let opening = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open_keys(&opening, &checked));
+    let (keys, token) = opened.await.map_err(|_| RunError::Ended)??;
     let reopen = reopen(&config);
     // A node whose own mode is development has perhaps no locked memory, whatever seals its keys.
     let rules = |pinned| {
@@ -119,6 +116,17 @@ pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<()
     match token.refused() {
         Some(refused) => Err(KeysError::Token(refused).into()),
         None => ended,
+    }
+}
+
+/// Opens a signer's keys, in a token or sealed by a passphrase; with the token, if there is one.
+pub(crate) fn open_keys(
+    config: &SignerConfig,
+    checked: &Checked,
+) -> Result<(Keys, Option<Arc<Token>>), KeysError> {
+    match &config.token {
+        Some(token) => unlock(checked, token).map(|(keys, token)| (keys, Some(token))),
+        None => Ok((unseal(config)?, None)),
     }
 }
 

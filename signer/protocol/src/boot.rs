@@ -11,9 +11,8 @@ use tls_codec::{
 };
 
 use crate::{
-    codec::Bytes,
     keys::{Ed25519Key, KeyError, verify_ed25519},
-    messages::{BootId, Digest},
+    messages::{BootId, Bytes, Digest},
 };
 
 const BOOT: &str = "bauta/v1/boot";
@@ -27,7 +26,7 @@ pub const MAX_BOOTS: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct Boot {
     /// The node.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub name: String,
     /// How often it started, this start included.
     pub counter: u64,
@@ -47,10 +46,10 @@ pub struct Boot {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct Welcome {
     /// Who says it.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub name: String,
     /// To whom.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub to: String,
     /// For this start of it alone.
     pub boot: BootId,
@@ -66,7 +65,7 @@ pub struct Welcome {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct NotWelcome {
     /// To whom.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub to: String,
     /// Why.
     pub proof: Proof,

@@ -185,6 +185,8 @@ pub enum Event {
         signatures: BTreeMap<String, [u8; 64]>,
         /// After a resharing, the key's own signature over it, by the new shares.
         key_signature: Option<[u8; 64]>,
+        /// The run's transcript, which the text names by its SHA-256: an object to be kept in the log.
+        transcript: Vec<u8>,
     },
     /// A node has its share back.
     ShareRepaired {

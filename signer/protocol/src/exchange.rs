@@ -10,12 +10,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bauta_statement::run;
 use hpke::{
     Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _, aead::ChaCha20Poly1305,
     kdf::HkdfSha256, kem::X25519HkdfSha256,
 };
 use rand_core::{CryptoRng, RngCore};
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tls_codec::Serialize as _;
 use zeroize::Zeroizing;
@@ -25,10 +25,8 @@ use crate::{
     messages::{Bytes, Digest, DkgRound1, DkgRound2, DkgRun, SealedPackage},
 };
 
-const ROUND_1: &str = "bauta/v1/dkg-round-1";
 const ROUND_2: &str = "bauta/v1/dkg-round-2";
 const ROUND_3: &str = "bauta/v1/repair-round-3";
-const ECHO: &str = "bauta/v1/dkg-echo";
 const SEAL: &str = "bauta/v1/dkg-seal";
 
 pub(crate) type SealingKey = <X25519HkdfSha256 as hpke::Kem>::PrivateKey;
@@ -130,37 +128,22 @@ fn check_signature(
     }
 }
 
-/// What the approval key signs: a length-prefixed domain tag, then the message with its signature field zero.
+/// What the approval key signs.
 fn signed_bytes(domain: &str, message: &impl tls_codec::Serialize) -> Result<Vec<u8>, RunError> {
-    let mut bytes = Bytes::from(domain.as_bytes().to_vec())
-        .tls_serialize_detached()
-        .map_err(other)?;
-    message.tls_serialize(&mut bytes).map_err(other)?;
-    Ok(bytes)
+    run::signed_bytes(domain, message).map_err(other)
 }
 
-impl DkgRound1 {
-    pub(crate) fn signed_bytes(&self) -> Result<Vec<u8>, RunError> {
-        signed_bytes(
-            ROUND_1,
-            &Self {
-                signature: [0; 64],
-                ..self.clone()
-            },
-        )
+/// Is this round 1 its sender's own, for `run`? The coordinator asks too, to name who is late and who is wrong.
+pub(crate) fn check_round1(
+    message: &DkgRound1,
+    run: &DkgRun,
+    members: &[Participant],
+) -> Result<(), RunError> {
+    if message.run != *run {
+        return Err(RunError::Signature(message.name.clone()));
     }
-
-    /// Is it its sender's own, for `run`? The coordinator asks too, to name who is late and who is wrong.
-    pub(crate) fn check_sender(
-        &self,
-        run: &DkgRun,
-        members: &[Participant],
-    ) -> Result<(), RunError> {
-        if self.run != *run {
-            return Err(RunError::Signature(self.name.clone()));
-        }
-        check_signature(members, &self.name, &self.signed_bytes()?, &self.signature)
-    }
+    let signed = message.signed_bytes().map_err(other)?;
+    check_signature(members, &message.name, &signed, &message.signature)
 }
 
 /// Which of the two messages of the same form.
@@ -197,15 +180,6 @@ impl DkgRound2 {
         let signed = self.signed_bytes(round)?;
         check_signature(members, &self.name, &signed, &self.signature)
     }
-}
-
-fn echo(run: &DkgRun, round1: &[DkgRound1]) -> Result<Digest, RunError> {
-    let mut hash = Sha256::new();
-    hash.update(signed_bytes(ECHO, run)?);
-    for message in round1 {
-        hash.update(message.tls_serialize_detached().map_err(other)?);
-    }
-    Ok(hash.finalize().into())
 }
 
 /// Binds a sealed share to its run, sender and receiver.
@@ -303,7 +277,7 @@ impl Station {
             sealing_key: self.sealing_public,
             signature: [0; 64],
         };
-        own.signature = approval.sign(&own.signed_bytes()?)?;
+        own.signature = approval.sign(&own.signed_bytes().map_err(other)?)?;
         self.round1 = Some(own);
         Ok(())
     }
@@ -316,7 +290,7 @@ impl Station {
     /// Everybody's round 1. The same messages again get the same answer again; other ones do not: what was made for the first
     /// ones is used.
     pub(crate) fn hear(&self, messages: &[DkgRound1]) -> Result<Heard, RunError> {
-        let echo = echo(&self.run, messages)?;
+        let echo = run::echo(&self.run, messages).map_err(other)?;
         if let Some(said) = &self.round2 {
             return if said.echo == echo {
                 Ok(Heard::Again(said.clone()))
@@ -342,7 +316,7 @@ impl Station {
         messages
             .iter()
             .map(|message| {
-                message.check_sender(&self.run, &self.members)?;
+                check_round1(message, &self.run, &self.members)?;
                 let key = SealingPublicKey::from_bytes(&message.sealing_key)
                     .map_err(|_| cheater(&message.name, "malformed sealing key"))?;
                 Ok((message.name.clone(), key))
@@ -414,7 +388,8 @@ impl Station {
         self.sign(Round::Three, self.echo()?, packages, approval)
     }
 
-    fn echo(&self) -> Result<Digest, RunError> {
+    /// Hash of the run's transcript, once it was heard.
+    pub(crate) fn echo(&self) -> Result<Digest, RunError> {
         self.round2
             .as_ref()
             .map(|said| said.echo)
@@ -440,8 +415,8 @@ impl Station {
         Ok(own)
     }
 
-    /// Checks the round 2 or 3 of each of `senders`, and that it heard what this node did. All signatures and echoes come first: nothing is opened of a run in which
-    /// two nodes saw different things.
+    /// Checks the round 2 or 3 of each of `senders`, and that it heard what this node did. All signatures and echoes come first:
+    /// nothing is opened of a run in which two nodes saw different things.
     pub(crate) fn check_round2(
         &self,
         round: Round,

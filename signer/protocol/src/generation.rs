@@ -9,11 +9,12 @@
 
 use std::collections::BTreeMap;
 
+use bauta_statement::run::transcript;
 use rand_core::{CryptoRng, RngCore};
 
 use crate::{
     coordinator::{Coordinator, CoordinatorOutput, Event},
-    exchange::{Participant, Round, find},
+    exchange::{Participant, Round, check_round1, find},
     keys::{PublicShares, verify_ed25519},
     messages::{
         Code, Digest, DkgAgreement, DkgRound1, DkgRound1s, DkgRound2, DkgRound2s, DkgRun, DkgStart,
@@ -210,9 +211,7 @@ impl Coordinator {
             return;
         };
         if round1.name != node
-            || round1
-                .check_sender(&generation.run, &generation.members)
-                .is_err()
+            || check_round1(&round1, &generation.run, &generation.members).is_err()
         {
             return output.culprit(node, "a round-1 message of a run that it did not sign");
         }
@@ -461,6 +460,9 @@ impl Coordinator {
         let Some(generation) = self.generation.take() else {
             return;
         };
+        let round1: Vec<DkgRound1> = generation.round1.into_values().collect();
+        // Each arrived in a frame, so it can be written; the ledger would refuse a key whose transcript is empty.
+        let transcript = transcript(&generation.run, &round1).unwrap_or_default();
         output.events.push(Event::KeyAgreed {
             run: generation.run,
             group_key,
@@ -471,6 +473,7 @@ impl Coordinator {
                 .map(|(name, agreement)| (name.clone(), agreement.signature))
                 .collect(),
             key_signature,
+            transcript,
         });
     }
 

@@ -213,7 +213,7 @@ impl<B: Rulebook> Node<B> {
             })
             .map_err(|error| refusal(&error));
         let result = finished.and_then(|made| match made {
-            Some(((share, public), test)) => self.agree(&all.run, share, public, test, output),
+            Some((made, test)) => self.agree(&all.run, made, test, output),
             None => Ok(()),
         });
         if let Err((code, reason)) = result {
@@ -225,14 +225,17 @@ impl<B: Rulebook> Node<B> {
     fn agree(
         &mut self,
         run: &DkgRun,
-        share: KeyShare,
-        public: PublicShares,
+        (share, public): (KeyShare, PublicShares),
         test: bool,
         output: &mut Output,
     ) -> Result<(), (Code, String)> {
+        let transcript = self
+            .joint_of(run)
+            .and_then(|(joint, _)| joint.station().echo())
+            .map_err(|error| refusal(&error))?;
         let text = self
             .rulebook
-            .next_authority(&run.operation, &public)
+            .next_authority(&run.operation, &public, &transcript)
             .map_err(|error| (Code::Operation, error.to_string()))?;
         let signature = self
             .keys

@@ -488,7 +488,12 @@ impl Rulebook for LedgerRulebook {
         orders
     }
 
-    fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError> {
+    fn next_authority(
+        &self,
+        operation: &Digest,
+        key: &PublicShares,
+        transcript: &Digest,
+    ) -> Result<String, RuleError> {
         let refuse = |index, reason: String| RuleError::Operation { index, reason };
         let logged = self
             .ledger
@@ -513,6 +518,7 @@ impl Rulebook for LedgerRulebook {
                 })
                 .collect(),
             operation: *operation,
+            transcript: *transcript,
         };
         match logged.body.as_ref() {
             KeyOperation::GenerateKey(generate) => {

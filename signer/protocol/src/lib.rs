@@ -23,7 +23,6 @@
 mod appends;
 pub mod attended;
 pub mod boot;
-mod codec;
 pub mod coordinator;
 pub mod cosign;
 pub mod dkg;

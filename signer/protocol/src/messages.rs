@@ -9,7 +9,7 @@ use thiserror::Error;
 use tls_codec::{DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 use crate::boot::{Boot, MAX_BOOTS, NotWelcome, Proof, Welcome};
-pub use crate::codec::Bytes;
+pub use bauta_statement::codec::Bytes;
 
 mod runs;
 mod signing;
@@ -236,7 +236,7 @@ pub struct Object {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct Hello {
     /// The node's name.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub name: String,
     /// Random at each start of the process: nonces of another boot are gone.
     pub boot: BootId,
@@ -343,7 +343,7 @@ pub struct Refused {
     /// Which rule.
     pub code: Code,
     /// In words, for the operator.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub reason: String,
 }
 
@@ -440,7 +440,7 @@ impl Message for ToNode {
             Self::DkgStart(start) => part(&start.proof, "proof"),
             Self::DkgRound1s(all) => {
                 bound(all.round1.len() <= MAX_SIGNERS, "participants")?;
-                all.round1.iter().try_for_each(DkgRound1::check)
+                all.round1.iter().try_for_each(check_round1)
             }
             Self::DkgRound2s(all) | Self::RepairRound3s(all) => {
                 bound(all.round2.len() <= MAX_SIGNERS, "participants")?;
@@ -493,7 +493,7 @@ impl Message for ToCoordinator {
             }
             Self::Received(_) | Self::ObjectWanted(_) | Self::Repaired(_) => Ok(()),
             Self::Cosigned(cosigned) => part(&cosigned.line, "signature line"),
-            Self::DkgRound1(round1) => round1.check(),
+            Self::DkgRound1(round1) => check_round1(round1),
             Self::DkgRound2(round2) | Self::RepairRound3(round2) => round2.check(),
             Self::DkgAgreement(agreement) => part(&agreement.text, "authority text"),
             Self::Nonces(nonces) => {

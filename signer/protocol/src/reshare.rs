@@ -15,7 +15,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use frost_ed25519::{self as frost, keys::VerifiableSecretSharingCommitment as Commitments};
+use bauta_verifier::sharing::{self, Commitments, Dealer, SharingError};
+use frost_ed25519 as frost;
 use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
 
@@ -61,61 +62,41 @@ fn deal<R: RngCore + CryptoRng>(
     Ok(dealt)
 }
 
+impl From<SharingError> for RunError {
+    fn from(error: SharingError) -> Self {
+        match error {
+            SharingError::Member { name, what } => cheater(&name, what),
+            SharingError::Members => Self::Participants,
+            SharingError::Parameters(what) => Self::Frost(what),
+        }
+    }
+}
+
 /// The dealers' commitments, each checked against the dealer's published share; by dealer's name.
-fn commitments(
-    order: &Reshare,
-    messages: &[DkgRound1],
-) -> Result<BTreeMap<String, Commitments>, RunError> {
-    let dealers = ids(&order.dealers)?;
-    let mut all = BTreeMap::new();
-    for message in messages {
-        let wrong = |what: &str| cheater(&message.name, what);
-        let Some(dealer) = order.dealers.iter().find(|one| one.name == message.name) else {
-            if message.package.as_slice().is_empty() {
-                continue;
-            }
-            return Err(wrong("deals, and is no dealer"));
-        };
-        let commitment = Commitments::deserialize_whole(message.package.as_slice())
-            .map_err(|_| wrong("malformed commitment"))?;
-        if commitment.coefficients().len() != usize::from(order.receivers.threshold) {
-            return Err(wrong("a polynomial of another degree"));
-        }
-        let published = order
-            .from
-            .of(&dealer.name)
-            .filter(|published| published.identifier == dealer.identifier)
-            .ok_or(RunError::Participants)?;
-        let published =
-            frost::keys::VerifyingShare::deserialize(&published.share).map_err(other)?;
-        let lambda =
-            frost_core::compute_lagrange_coefficient(&dealers, None, dealer.frost_identifier()?)
-                .map_err(other)?;
-        let constant = commitment
-            .coefficients()
-            .first()
-            .map(frost_core::keys::CoefficientCommitment::value);
-        if constant != Some(published.to_element() * lambda) {
-            return Err(wrong("deals another secret than its published share"));
-        }
-        all.insert(message.name.clone(), commitment);
-    }
-    if all.len() != order.dealers.len() {
-        return Err(RunError::Participants);
-    }
-    Ok(all)
+fn commitments(order: &Reshare, messages: &[DkgRound1]) -> Result<Commitments, RunError> {
+    let dealers = order
+        .dealers
+        .iter()
+        .map(|dealer| {
+            let published = order.from.of(&dealer.name);
+            let published = published.filter(|one| one.identifier == dealer.identifier);
+            Ok(Dealer {
+                identifier: dealer.identifier,
+                name: &dealer.name,
+                share: &published.ok_or(RunError::Participants)?.share,
+            })
+        })
+        .collect::<Result<Vec<_>, RunError>>()?;
+    Ok(sharing::dealt(
+        &dealers,
+        order.receivers.threshold,
+        messages,
+    )?)
 }
 
 /// The public side of the new sharing: it follows from the commitments alone.
-fn public(
-    order: &Reshare,
-    commitments: &BTreeMap<String, Commitments>,
-) -> Result<PublicShares, RunError> {
-    let all: Vec<&Commitments> = commitments.values().collect();
-    let sum = frost_core::keys::sum_commitments(&all).map_err(other)?;
-    let package =
-        frost::keys::PublicKeyPackage::from_commitment(&ids(&order.receivers.list)?, &sum)
-            .map_err(other)?;
+fn public(order: &Reshare, commitments: &Commitments) -> Result<PublicShares, RunError> {
+    let package = sharing::public(commitments, &ids(&order.receivers.list)?)?;
     let public = order.receivers.public_shares(&package)?;
     if public.group_key != order.from.group_key {
         return Err(other("the published shares do not give the group key"));
@@ -139,7 +120,7 @@ enum Stage {
     Round2 {
         /// What this node deals itself.
         kept: Option<frost::keys::SecretShare>,
-        commitments: BTreeMap<String, Commitments>,
+        commitments: Commitments,
     },
     Done,
 }

@@ -206,8 +206,14 @@ pub trait Rulebook {
     /// what a node's holder is shown.
     fn orders(&self, now: u64) -> Vec<Order>;
 
-    /// The text of the authority file that records the key just made, or its new sharing: the one in force, and that.
-    fn next_authority(&self, operation: &Digest, key: &PublicShares) -> Result<String, RuleError>;
+    /// The text of the authority file that records the key just made, or its new sharing: the one in force, and that, with
+    /// the hash of the run's transcript.
+    fn next_authority(
+        &self,
+        operation: &Digest,
+        key: &PublicShares,
+        transcript: &Digest,
+    ) -> Result<String, RuleError>;
 
     /// What is to be signed for a logged entry: the certificate that a valid issuance earns (its CSR and openings
     /// checked), or the CA certificate or request that a key operation orders.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::custody::Custodian;
 use super::hierarchy::Purpose;
 use super::{FileError, Header, Kind, text};
 use crate::note::{CosignatureKey, Digest, NoteKey, sha256};
@@ -52,6 +53,9 @@ pub struct Authority {
     pub signers: Vec<Signer>,
     /// In what numbers they must agree.
     pub quorum: Quorum,
+    /// Who keeps backups of whose shares; a signer without a custodian makes none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custodians: Vec<Custodian>,
     /// CA keys, oldest first.
     pub ca_keys: Vec<CaKey>,
 }
@@ -209,6 +213,9 @@ pub struct CaKey {
     /// Digest of the key operation that asked for it, or for its present shares.
     #[serde(with = "text::hex")]
     pub operation: Digest,
+    /// SHA-256 of the transcript of the run that made the present shares ([`crate::run`]), an object of the log.
+    #[serde(with = "text::hex")]
+    pub transcript: Digest,
 }
 
 /// The public part of one participant's share.
@@ -321,7 +328,8 @@ impl Authority {
         }
         self.quorum.check()?;
         self.check_distinct()?;
-        self.check_ca_keys()
+        self.check_ca_keys()?;
+        self.check_custodians()
     }
 
     /// Keys have one purpose each, and names one bearer.

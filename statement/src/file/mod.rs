@@ -20,6 +20,7 @@ use crate::policy::Policy;
 use crate::schema::Schema;
 
 pub mod authority;
+pub mod custody;
 pub mod fingerprint;
 pub mod hierarchy;
 mod in_words;

@@ -6,6 +6,7 @@ use super::*;
 use crate::file::authority::{
     Administrators, CaKey, LogIdentity, Mode, Quorum, Signer, VerifyingShare,
 };
+use crate::file::custody::Custodian;
 use crate::file::hierarchy::Purpose;
 use crate::file::key_operation::{
     CaSubject, GenerateKey, Participant, RepairShare, ReshareKey, SignCaCertificate,
@@ -54,6 +55,7 @@ fn authority() -> Authority {
             })
             .collect(),
         quorum: Quorum::FIVE,
+        custodians: Vec::new(),
         ca_keys: Vec::new(),
     }
 }
@@ -72,6 +74,7 @@ fn ca_key() -> CaKey {
             })
             .collect(),
         operation: [9; 32],
+        transcript: [8; 32],
     }
 }
 
@@ -469,4 +472,75 @@ fn tombstones_retire_names_only() {
             Some(FileError::Tombstone(Kind::parse(kind).unwrap()))
         );
     }
+}
+
+/// A recipient of the right form.
+fn recipient(last: char) -> String {
+    format!("age1{}{last}", "q".repeat(57))
+}
+
+fn custodian(name: &str, last: char, signers: &[u8]) -> Custodian {
+    Custodian {
+        name: name.into(),
+        recipient: recipient(last),
+        signers: signers.iter().map(|i| format!("signer-{i}")).collect(),
+    }
+}
+
+#[test]
+fn no_custodian_keeps_t_backups() {
+    let with = |custodians: &[Custodian]| {
+        let mut authority = authority();
+        authority.ca_keys = vec![ca_key()];
+        authority.custodians = custodians.to_vec();
+        authority.to_text()
+    };
+    let two = [
+        custodian("paris", 'p', &[0, 1]),
+        custodian("lyon", 'z', &[2, 4]),
+    ];
+    let text = with(&two).unwrap();
+    let (_, Body::Authority(read)) = read(&text).unwrap() else {
+        panic!("an authority");
+    };
+    assert_eq!(read.custodians, two);
+    assert_eq!(read.custodian("signer-4").unwrap().name, "lyon");
+    assert!(read.custodian("signer-3").is_none());
+    assert!(read.custodian_of(["signer-0", "signer-2"], 2).is_none());
+    assert_eq!(
+        read.custodian_of(["signer-2", "signer-4"], 2).unwrap().name,
+        "lyon"
+    );
+    for (what, wrong) in [
+        ("t signers", vec![custodian("paris", 'p', &[0, 1, 2])]),
+        ("a signer twice", {
+            vec![
+                custodian("paris", 'p', &[0, 1]),
+                custodian("lyon", 'z', &[1]),
+            ]
+        }),
+        ("a signer that is none", vec![custodian("paris", 'p', &[7])]),
+        ("one name", {
+            vec![custodian("paris", 'p', &[0]), custodian("paris", 'z', &[1])]
+        }),
+        ("one recipient", {
+            vec![custodian("paris", 'p', &[0]), custodian("lyon", 'p', &[1])]
+        }),
+        ("an ill name", vec![custodian("a b", 'p', &[0])]),
+        ("no recipient", vec![custodian("paris", 'b', &[0])]),
+        ("a short recipient", {
+            let mut short = custodian("paris", 'p', &[0]);
+            short.recipient.pop();
+            vec![short]
+        }),
+    ] {
+        assert!(with(&wrong).is_err(), "{what}");
+    }
+    // A key keeps its threshold when the quorum's is raised: three are still that key.
+    let mut raised = authority();
+    raised.quorum.t = 4;
+    raised.custodians = vec![custodian("paris", 'p', &[0, 1, 2])];
+    assert!(raised.to_text().is_ok());
+    raised.ca_keys = vec![ca_key()];
+    assert!(raised.to_text().is_err());
 }

@@ -9,7 +9,8 @@ use bauta_statement::note::Digest;
 
 use super::error::Refusal;
 use super::files::{Place, all_signed, same_domain, signed, upward};
-use super::state::Files;
+use super::state::{Files, Logged};
+use super::transcript;
 
 /// The first entry: the pinned authority, version 1, signed by all administrators.
 pub(super) fn first_authority(
@@ -64,12 +65,12 @@ pub(super) fn authority(files: &mut Files, place: &Place<'_>) -> Result<(), Refu
     }
     let made = match new.ca_keys.split_last() {
         Some((key, before)) if before == old.body.ca_keys.as_slice() => {
-            records_key(files, &old.body, &file, key, place.time)?;
+            records_key(files, &old.body, &file, key, place)?;
             Some(key)
         }
         _ => match shared_anew(&old.body, new) {
             Some(key) => {
-                records_sharing(files, &old.body, &file, key, place.time)?;
+                records_sharing(files, &old.body, &file, key, place)?;
                 Some(key)
             }
             None => {
@@ -79,6 +80,7 @@ pub(super) fn authority(files: &mut Files, place: &Place<'_>) -> Result<(), Refu
         },
     };
     let made = made.map(|key| (key.operation, key.name.clone()));
+    files.custody.take_in(new)?;
     let logged = place.logged(&file, new.as_ref());
     for key in &old.body.ca_keys {
         if new
@@ -106,15 +108,16 @@ pub(super) fn authority(files: &mut Files, place: &Place<'_>) -> Result<(), Refu
     Ok(())
 }
 
-/// The version that records a key generation: a function of the version before and the key, signed by all participants.
+/// The version that records a key generation: a function of the version before and the key, signed by all participants; the
+/// key is what the transcript gives.
 fn records_key(
     files: &Files,
     old: &Authority,
     file: &SignedFile,
     key: &CaKey,
-    time: u64,
+    place: &Place<'_>,
 ) -> Result<(), Refusal> {
-    let generate = generation(files, old, key, time)?;
+    let (operation, generate) = generation(files, old, key, place.time)?;
     if file.note.text() != old.with_ca_key(key.clone())? {
         return Err(Refusal::CaKey(
             "the file differs from the version before in more than the key",
@@ -124,19 +127,21 @@ fn records_key(
         file,
         &generate.participants,
         "all participants of the key generation",
-    )
+    )?;
+    transcript::of_generation(place, old, operation, generate, key)
 }
 
 /// The version that records a resharing: a function of the version before and the new shares, signed by all who got one, and
-/// by the key itself. Shares that cannot sign are never in force: the key would be lost with the old ones.
+/// by the key itself; the shares are what the transcript gives. Shares that cannot sign are never in force: the key would be
+/// lost with the old ones.
 fn records_sharing(
     files: &Files,
     old: &Authority,
     file: &SignedFile,
     key: &CaKey,
-    time: u64,
+    place: &Place<'_>,
 ) -> Result<(), Refusal> {
-    let reshare = resharing(files, old, key, time)?;
+    let (operation, reshare, before) = resharing(files, old, key, place.time)?;
     if file.note.text() != old.with_sharing(key.clone())? {
         return Err(Refusal::CaKey(
             "the file differs from the version before in more than the key's shares",
@@ -153,7 +158,8 @@ fn records_sharing(
         std::slice::from_ref(&own),
         1,
         "the CA key itself, by its new shares",
-    )
+    )?;
+    transcript::of_resharing(place, old, operation, reshare, before, key)
 }
 
 /// A version that administrators made. They may take a key away; only a key generation adds one, only a resharing alters one.
@@ -201,7 +207,11 @@ fn shared_anew<'a>(old: &Authority, new: &'a Authority) -> Option<&'a CaKey> {
 }
 
 /// The logged, unexpired and unused key operation that asked for this key, or for its shares.
-fn asked_for<'a>(files: &'a Files, key: &CaKey, time: u64) -> Result<&'a KeyOperation, Refusal> {
+fn asked_for<'a>(
+    files: &'a Files,
+    key: &CaKey,
+    time: u64,
+) -> Result<&'a Logged<KeyOperation>, Refusal> {
     let logged = files
         .operations
         .values()
@@ -218,17 +228,18 @@ fn asked_for<'a>(files: &'a Files, key: &CaKey, time: u64) -> Result<&'a KeyOper
     if files.used_operations.contains(&key.operation) {
         return Err(Refusal::CaKey("the key operation was used before"));
     }
-    Ok(&logged.body)
+    Ok(logged)
 }
 
-/// The key generation that made this key, if the key is as it asked.
+/// The key generation that made this key, by its entry's index, if the key is as it asked.
 fn generation<'a>(
     files: &'a Files,
     authority: &Authority,
     key: &CaKey,
     time: u64,
-) -> Result<&'a GenerateKey, Refusal> {
-    let KeyOperation::GenerateKey(generate) = asked_for(files, key, time)? else {
+) -> Result<(u64, &'a GenerateKey), Refusal> {
+    let logged = asked_for(files, key, time)?;
+    let KeyOperation::GenerateKey(generate) = logged.body.as_ref() else {
         return Err(Refusal::CaKey("the key operation generates no key"));
     };
     if files.used_key_names.contains(&key.name) {
@@ -244,20 +255,21 @@ fn generation<'a>(
             "name, purpose, threshold or holders are not the operation's",
         ));
     }
-    Ok(generate)
+    Ok((logged.index, generate))
 }
 
-/// The resharing that made these shares, if they are as it asked.
+/// The resharing that made these shares, by its entry's index, and the sharing before it, if they are as it asked.
 fn resharing<'a>(
     files: &'a Files,
-    authority: &Authority,
+    authority: &'a Authority,
     key: &CaKey,
     time: u64,
-) -> Result<&'a ReshareKey, Refusal> {
-    let KeyOperation::ReshareKey(reshare) = asked_for(files, key, time)? else {
+) -> Result<(u64, &'a ReshareKey, &'a CaKey), Refusal> {
+    let logged = asked_for(files, key, time)?;
+    let KeyOperation::ReshareKey(reshare) = logged.body.as_ref() else {
         return Err(Refusal::CaKey("the key operation shares no key anew"));
     };
-    check_resharing(authority, reshare).map_err(Refusal::CaKey)?;
+    let before = check_resharing(authority, reshare).map_err(Refusal::CaKey)?;
     if key.name != reshare.key
         || key.group_key != reshare.group_key
         || key.t != reshare.t
@@ -267,7 +279,7 @@ fn resharing<'a>(
             "key, threshold or holders are not the operation's",
         ));
     }
-    Ok(reshare)
+    Ok((logged.index, reshare, before))
 }
 
 fn holders_fit(key: &CaKey, participants: &[Participant]) -> bool {
@@ -287,6 +299,11 @@ fn all_signers(authority: &Authority, participants: &[Participant]) -> bool {
             signer.name == participant.signer && signer.approval == participant.approval
         })
     })
+}
+
+fn kept_by_one(authority: &Authority, participants: &[Participant], t: usize) -> bool {
+    let holders = participants.iter().map(|one| one.signer.as_str());
+    authority.custodian_of(holders, t).is_some()
 }
 
 /// The CA key of the authority that an operation names, twice: by name for the reader, by value for the signature.
@@ -333,11 +350,11 @@ fn are_t_holders(authority: &Authority, key: &CaKey, names: &[String]) -> bool {
 }
 
 /// A resharing fits an authority if it is of a key's sharing in force, t holders deal, the participants are signers, and its
-/// numbers keep the authority's inequalities.
-pub(super) fn check_resharing(
-    authority: &Authority,
+/// numbers keep the authority's inequalities. Gives the key in that sharing.
+pub(super) fn check_resharing<'a>(
+    authority: &'a Authority,
     reshare: &ReshareKey,
-) -> Result<(), &'static str> {
+) -> Result<&'a CaKey, &'static str> {
     let key = key_in_force(authority, &reshare.key, &reshare.group_key, &reshare.from)?;
     let quorum = &authority.quorum;
     if reshare.q != quorum.q {
@@ -355,7 +372,10 @@ pub(super) fn check_resharing(
     if reshare.t.saturating_add(quorum.c) > reshare.n {
         return Err("t ≤ n−c does not hold");
     }
-    Ok(())
+    if kept_by_one(authority, &reshare.participants, reshare.t) {
+        return Err("a custodian would keep the backups of t participants");
+    }
+    Ok(key)
 }
 
 /// A repair fits an authority if it is of a key's sharing in force, its signer holds a share of it by the file, and t others

@@ -38,6 +38,19 @@ pub enum Refusal {
     /// Version 1 of `authority` may not have CA keys.
     #[error("the first authority has version 1 and no CA keys")]
     FirstAuthority,
+    /// What the makers of a key or sharing committed to does not give it.
+    #[error("the transcript of the key's making is refused: {0}")]
+    Transcript(String),
+    /// A custodian could have enough backups to make the key.
+    #[error(
+        "custodian {custodian:?} would keep, with what it may have from before, backups of t shares of {key:?}: refresh the key first, or give it fewer signers"
+    )]
+    Custody {
+        /// Which custodian.
+        custodian: String,
+        /// Which CA key.
+        key: String,
+    },
     /// A file of another trust domain.
     #[error("the file is for trust domain {0:?}, not this log's")]
     TrustDomain(String),

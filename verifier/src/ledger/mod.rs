@@ -20,6 +20,7 @@ use crate::batch::verify_batch;
 use crate::presentation::{Refusal as PresentationRefusal, VerifiedClaim};
 
 mod authority;
+mod custody;
 mod epochs;
 mod error;
 mod files;
@@ -28,6 +29,7 @@ mod issuance;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transcript;
 
 pub use epochs::LeftOut;
 pub use error::{EpochUnavailable, InvalidIssuance, Refusal};

@@ -122,6 +122,8 @@ pub(super) struct Files {
     /// Key operations that made a key, and names of the keys: neither is used twice.
     pub(super) used_operations: BTreeSet<Digest>,
     pub(super) used_key_names: BTreeSet<String>,
+    /// Who may have which backups.
+    pub(super) custody: super::custody::Custody,
     /// CA keys that an authority took away, with the index of its entry. None ever comes back.
     pub(super) retired_keys: BTreeMap<[u8; 32], u64>,
     /// What the newest logged set says of each issuer.

@@ -106,6 +106,7 @@ impl World {
                 })
                 .collect(),
             quorum: Quorum::FIVE,
+            custodians: Vec::new(),
             ca_keys: vec![CaKey {
                 purpose: Purpose::Issuing,
                 name: "ca-1".into(),
@@ -119,6 +120,7 @@ impl World {
                     })
                     .collect(),
                 operation: [9; 32],
+                transcript: [8; 32],
             }],
         };
         Self {
@@ -237,6 +239,7 @@ impl World {
         let first_note = self.first.clone().unwrap_or_else(|| {
             let first = Authority {
                 version: 1,
+                custodians: Vec::new(),
                 ca_keys: Vec::new(),
                 ..self.authority.clone()
             };
@@ -528,6 +531,7 @@ fn the_log_begins_with_the_pinned_authority() {
     let result = World::with(|world| {
         let mut first = Authority {
             version: 1,
+            custodians: Vec::new(),
             ca_keys: Vec::new(),
             ..world.authority.clone()
         };

@@ -239,6 +239,7 @@ fn authority(administrator: &NoteSigner) -> anyhow::Result<Authority> {
         },
         signers,
         quorum: Quorum::FIVE,
+        custodians: Vec::new(),
         ca_keys: Vec::new(),
     })
 }

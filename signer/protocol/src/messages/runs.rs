@@ -2,6 +2,8 @@
 
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
+pub use bauta_statement::run::{DkgRound1, DkgRun};
+
 use super::{Bytes, DecodeError, Digest, MAX_SIGNERS, bound, name, part};
 
 /// Begin what a logged key operation orders: generating a key, sharing one anew, repairing a share. The messages of all
@@ -12,46 +14,6 @@ pub struct DkgStart {
     pub run: DkgRun,
     /// C2SP tlog-proof of the entry that names the operation's file, under q cosignatures.
     pub proof: Bytes,
-}
-
-/// One run of distributed key generation, resharing or repair.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    TlsSerialize,
-    TlsDeserializeBytes,
-    TlsSize,
-)]
-pub struct DkgRun {
-    /// Digest of the operation's file.
-    pub operation: Digest,
-    /// Index of its entry.
-    pub index: u64,
-    /// Random, chosen by the coordinator.
-    pub attempt: [u8; 16],
-}
-
-/// A node's first message of a run, signed by its approval key.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
-pub struct DkgRound1 {
-    /// Which run.
-    pub run: DkgRun,
-    /// The node.
-    #[tls_codec(with = "crate::codec::text")]
-    pub name: String,
-    /// In key generation the FROST round-1 package, commitments and proof of knowledge; in a resharing a dealer's
-    /// commitment; else nothing.
-    pub package: Bytes,
-    /// X25519 key, made for this run alone, to which the others seal this node's shares.
-    pub sealing_key: [u8; 32],
-    /// Ed25519 by the node's approval key.
-    pub signature: [u8; 64],
 }
 
 /// All round-1 messages, one per participant.
@@ -67,7 +29,7 @@ pub struct DkgRound1s {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct SealedPackage {
     /// For whom.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub to: String,
     /// HPKE encapsulated key.
     pub encapsulated: Bytes,
@@ -81,7 +43,7 @@ pub struct DkgRound2 {
     /// Which run.
     pub run: DkgRun,
     /// The node.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub name: String,
     /// Echo: hash of all round-1 messages as this node saw them.
     pub echo: Digest,
@@ -114,11 +76,10 @@ pub struct DkgAgreement {
     pub signature: [u8; 64],
 }
 
-impl DkgRound1 {
-    pub(super) fn check(&self) -> Result<(), DecodeError> {
-        name(&self.name)?;
-        part(&self.package, "round-1 package")
-    }
+/// Checks the bounds of its fields.
+pub(super) fn check_round1(message: &DkgRound1) -> Result<(), DecodeError> {
+    name(&message.name)?;
+    part(&message.package, "round-1 package")
 }
 
 impl DkgRound2 {

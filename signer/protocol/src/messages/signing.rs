@@ -97,7 +97,7 @@ pub struct FrostPackage {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserializeBytes, TlsSize)]
 pub struct FrostSigner {
     /// The signer.
-    #[tls_codec(with = "crate::codec::text")]
+    #[tls_codec(with = "bauta_statement::codec::text")]
     pub name: String,
     /// The nonce it is to use.
     pub slot: Slot,

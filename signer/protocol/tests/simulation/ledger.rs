@@ -81,6 +81,7 @@ pub(crate) fn authority(log: &Log) -> Authority {
             })
             .collect(),
         quorum: Quorum::FIVE,
+        custodians: Vec::new(),
         ca_keys: Vec::new(),
     }
 }
@@ -277,15 +278,22 @@ impl Real {
                 .generate_key(self.now * 1000, &mut self.rng, task);
         self.take(output);
         self.settle();
-        let (group_key, text, signatures) = match self.events.last() {
+        let (group_key, text, signatures, transcript) = match self.events.last() {
             Some(Event::KeyAgreed {
                 group_key,
                 text,
                 signatures,
+                transcript,
                 ..
-            }) => (*group_key, text.clone(), signatures.clone()),
+            }) => (
+                *group_key,
+                text.clone(),
+                signatures.clone(),
+                transcript.clone(),
+            ),
             other => panic!("{other:?}"),
         };
+        self.keep(transcript);
         assert!(authority_note(&text, &BTreeMap::new(), None).is_err());
         let mut swapped = signatures.clone();
         swapped.insert("signer-1".into(), signatures["signer-2"]);
@@ -303,6 +311,11 @@ impl Real {
                 == 1)
         );
         group_key
+    }
+
+    /// Keeps a transcript beside the log, where nodes fetch it when they read the authority that names it.
+    fn keep(&mut self, transcript: Vec<u8>) {
+        self.log.objects.insert(sha256(&transcript), transcript);
     }
 
     /// Logs an operation that signers carry out together, and has them do it; gives what the run came to.
@@ -700,11 +713,13 @@ fn a_refresh_under_the_real_rules() {
         text,
         signatures,
         key_signature: Some(own),
+        transcript,
         ..
     } = event
     else {
         panic!("{event:?}")
     };
+    real.keep(transcript);
     assert_eq!(same, group_key);
     assert_eq!(signatures.len(), 5);
     // Without the key's own signature no node takes it, whatever the service's ledger would say.

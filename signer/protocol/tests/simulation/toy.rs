@@ -348,7 +348,12 @@ impl Rulebook for Toy {
         })
     }
 
-    fn next_authority(&self, _operation: &Digest, key: &PublicShares) -> Result<String, RuleError> {
+    fn next_authority(
+        &self,
+        _operation: &Digest,
+        key: &PublicShares,
+        _transcript: &Digest,
+    ) -> Result<String, RuleError> {
         Ok(write_key(self.prefix, key))
     }
 

@@ -315,6 +315,8 @@ fn a_ca_key_follows_from_its_key_operation() {
     let note = world.by_administrators(&world.generate_text("ca-1", 1));
     world.submit(note).unwrap();
     assert_eq!(world.ledger.pending_generations(world.time).len(), 1);
+    // Its makers say where its operation stands, now that it does.
+    let good = authority.with_ca_key(world.ca_key("ca-1")).unwrap();
     // Administrators cannot put the key in, nor all participants but one.
     let note = world.by_administrators(&good);
     refused(&mut world, note, |r| matches!(r, Refusal::Unsigned { .. }));
@@ -352,8 +354,7 @@ fn an_expired_or_retired_generation_makes_no_key() {
     let text = to_text(&header, &operation).unwrap();
     let note = world.by_administrators(&text);
     world.submit(note).unwrap();
-    let mut key = world.ca_key("ca-1");
-    key.operation = sha256(text.as_bytes());
+    let key = world.generated(&world.generate("ca-1"), &text, super::world::CA_SEED);
     let authority = world.ledger.authority().unwrap().clone();
     let result = world.by_participants(&authority.with_ca_key(key).unwrap());
     let entry = world.entry(result.clone());
@@ -374,7 +375,7 @@ fn an_expired_or_retired_generation_makes_no_key() {
 fn a_ca_certificate_is_of_a_key_that_there_is() {
     let mut world = World::running();
     let good = world.certificate_text(2);
-    let group_key = data_encoding::HEXLOWER.encode(&super::world::GROUP_KEY);
+    let group_key = data_encoding::HEXLOWER.encode(&super::world::group_key());
     for (from, to) in [
         ("\"key\": \"ca-1\"", "\"key\": \"ca-9\""),
         (group_key.as_str(), &"12".repeat(32)),

@@ -1,7 +1,7 @@
 //! Roots, certificates of other CAs, and one CA key after the other.
 use bauta_statement::certificate::{Document, OutsideCertificate};
 use bauta_statement::entry::{Body, Entry};
-use bauta_statement::file::authority::{Authority, CaKey, Mode, ca_key_id};
+use bauta_statement::file::authority::{Authority, Mode, ca_key_id};
 use bauta_statement::file::hierarchy::{
     Der, InstallCaCertificate, Purpose, RequestCaCertificate, SignSubordinateCa,
 };
@@ -16,7 +16,7 @@ use rcgen::{
 };
 
 use super::files::refused;
-use super::world::{DOMAIN, FAR, GROUP_KEY, HOUR, START, World, ed25519_spki};
+use super::world::{DOMAIN, FAR, HOUR, START, World, ed25519_spki, group_key};
 use crate::ledger::{EpochUnavailable, InvalidIssuance, Refusal, Verdict};
 
 const DAY: u64 = 86_400;
@@ -64,23 +64,19 @@ fn log_version(
 }
 
 /// The authority with one key more, whose generation was logged under `generate-<name>`.
-fn with_key(world: &World, name: &str, purpose: Purpose, seed: u8) -> String {
-    let operation = KeyOperation::GenerateKey(generate(world, name, purpose));
+fn with_key(world: &mut World, name: &str, purpose: Purpose, seed: u8) -> String {
+    let generate = generate(world, name, purpose);
     let header = World::header(Kind::KeyOperation, &format!("generate-{name}"), 1, FAR);
-    let key = CaKey {
-        name: name.into(),
-        purpose,
-        group_key: public(seed),
-        operation: sha256(to_text(&header, &operation).unwrap().as_bytes()),
-        ..world.ca_key("ca-1")
-    };
+    let text = to_text(&header, &KeyOperation::GenerateKey(generate.clone())).unwrap();
+    let key = world.generated(&generate, &text, seed);
     world.ledger.authority().unwrap().with_ca_key(key).unwrap()
 }
 
 fn make_key(world: &mut World, name: &str, purpose: Purpose, seed: u8) {
     let operation = KeyOperation::GenerateKey(generate(world, name, purpose));
     log(world, &format!("generate-{name}"), &operation).unwrap();
-    let note = world.by_participants(&with_key(world, name, purpose, seed));
+    let text = with_key(world, name, purpose, seed);
+    let note = world.by_participants(&text);
     world.submit(note).unwrap();
 }
 
@@ -156,7 +152,7 @@ fn a_key_is_a_root_from_its_generation_on() {
     let operation = KeyOperation::GenerateKey(generate(&world, "root-1", Purpose::Root));
     log(&mut world, "generate-root-1", &operation).unwrap();
     // The signers computed another purpose than the administrators ordered.
-    let text = with_key(&world, "root-1", Purpose::Root, 40);
+    let text = with_key(&mut world, "root-1", Purpose::Root, 40);
     let mut issuing = text.clone();
     let at = text.find("      \"purpose\": \"root\",\n").unwrap();
     issuing.replace_range(at..at + 25, "");
@@ -510,7 +506,7 @@ fn a_new_key_takes_over_when_its_certificate_begins() {
         &KeyOperation::SignCaCertificate(sign),
     )
     .unwrap();
-    let (old, new) = (ca_key_id(&GROUP_KEY), ca_key_id(&public(41)));
+    let (old, new) = (ca_key_id(&group_key()), ca_key_id(&public(41)));
 
     // The epoch after this one, and the one in which the certificate begins, are still the old key's.
     assert_eq!(world.turn().ca_key, old);
@@ -544,7 +540,7 @@ fn a_new_key_takes_over_when_its_certificate_begins() {
     world.submit(note).unwrap();
     assert_eq!(
         world.ledger.retired_keys().collect::<Vec<_>>(),
-        [(&GROUP_KEY, index)]
+        [(&group_key(), index)]
     );
     let mut back = without;
     back.version += 1;

@@ -1,6 +1,8 @@
 //! Each rule of `docs/spec/log.md` with the case that breaks it.
+mod custody;
 mod files;
 mod hierarchy;
 mod issuances;
 mod resharing;
+mod transcripts;
 pub(crate) mod world;

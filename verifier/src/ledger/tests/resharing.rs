@@ -1,12 +1,12 @@
 //! Resharing and repair: what the operations must name, and what may follow from them.
 
-use bauta_statement::file::authority::{Authority, CaKey, VerifyingShare};
+use bauta_statement::file::authority::{Authority, CaKey};
 use bauta_statement::file::key_operation::{Participant, RepairShare, ReshareKey};
 use bauta_statement::file::{KeyOperation, Kind, to_text};
 use bauta_statement::note::{NoteSigner, sha256, sign};
 
 use super::super::Refusal;
-use super::world::{FAR, World};
+use super::world::{FAR, World, ca_signer};
 
 /// A world whose CA key's secret is known, so that it can sign as its shares would.
 struct Life {
@@ -16,13 +16,11 @@ struct Life {
 
 fn life() -> Life {
     let mut world = World::begun(bauta_statement::file::authority::Mode::Development);
-    let ca = NoteSigner::from_secret("ca-1", &[90; 32]).unwrap();
+    let ca = ca_signer();
     let note = world.by_administrators(&world.generate_text("ca-1", 1));
     world.submit(note).unwrap();
-    let mut key = world.ca_key("ca-1");
-    key.group_key = ca.verifier().public();
-    let authority = world.ledger.authority().unwrap().clone();
-    let note = world.by_participants(&authority.with_ca_key(key).unwrap());
+    let text = world.ca_key_text("ca-1");
+    let note = world.by_participants(&text);
     world.submit(note).unwrap();
     Life { world, ca }
 }
@@ -59,20 +57,8 @@ impl Life {
         );
         let note = self.world.by_administrators(&text);
         self.world.submit(note).unwrap();
-        let shares = reshare
-            .participants
-            .iter()
-            .map(|participant| VerifyingShare {
-                identifier: participant.identifier,
-                signer: participant.signer.clone(),
-                share: [60 + participant.identifier as u8; 32],
-            });
-        CaKey {
-            t: reshare.t,
-            verifying_shares: shares.collect(),
-            operation: sha256(text.as_bytes()),
-            ..self.key()
-        }
+        let before = self.key();
+        self.world.reshared(reshare, &before, &text)
     }
 
     /// Signed by the first so many participants, and by the key itself or not.

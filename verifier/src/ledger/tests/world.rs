@@ -11,7 +11,7 @@ use bauta_statement::entry::{Body, Entry, Issuance, ObjectRef};
 use bauta_statement::epoch::Epoch;
 use bauta_statement::field::Fr;
 use bauta_statement::file::authority::{
-    Administrators, Authority, CaKey, LogIdentity, Mode, Quorum, Signer, VerifyingShare, ca_key_id,
+    Administrators, Authority, CaKey, LogIdentity, Mode, Quorum, Signer, ca_key_id,
 };
 use bauta_statement::file::hierarchy::Purpose;
 use bauta_statement::file::issuer_set::{Issuer, IssuerFormat, IssuerSet};
@@ -38,12 +38,27 @@ use serde_json::{Value, json};
 
 use crate::ledger::{Ledger, Refusal, Verdict};
 
+#[path = "dealing.rs"]
+pub(crate) mod dealing;
+
 /// A whole day and ten minutes: inside an epoch, not at its start.
 pub(crate) const START: u64 = 20_000 * 86_400 + 600;
 pub(crate) const HOUR: u64 = 3600;
 pub(crate) const FAR: u64 = START + 300 * 86_400;
 pub(crate) const DOMAIN: &str = "example.org";
-pub(crate) const GROUP_KEY: [u8; 32] = [0x77; 32];
+/// Seeds of the CA keys `ca-1` and of others.
+pub(crate) const CA_SEED: u8 = 90;
+const OTHER_CA_SEED: u8 = 95;
+
+/// The key `ca-1`, whole, to sign as its shares would.
+pub(crate) fn ca_signer() -> NoteSigner {
+    note_signer("ca-1", CA_SEED)
+}
+
+/// Its public side.
+pub(crate) fn group_key() -> [u8; 32] {
+    ca_signer().verifier().public()
+}
 
 /// A relation's key with the logarithms of its points.
 struct Trapdoor {
@@ -77,6 +92,8 @@ pub(crate) struct World {
     pub(crate) issuer: Issuer,
     /// Every accepted entry.
     pub(crate) entries: Vec<Vec<u8>>,
+    /// The shares of each sharing.
+    shares: BTreeMap<Digest, dealing::Shares>,
     trapdoors: Vec<(Relation, Trapdoor)>,
     rng: ChaCha20Rng,
 }
@@ -131,6 +148,7 @@ impl World {
                 })
                 .collect(),
             quorum: Quorum::FIVE,
+            custodians: Vec::new(),
             ca_keys: Vec::new(),
         }
     }
@@ -179,6 +197,7 @@ impl World {
             desk,
             issuer,
             entries: Vec::new(),
+            shares: BTreeMap::new(),
             trapdoors,
             rng,
         };
@@ -294,30 +313,50 @@ impl World {
         .unwrap()
     }
 
-    pub(crate) fn ca_key(&self, key: &str) -> CaKey {
-        let mut group_key = GROUP_KEY;
-        if key != "ca-1" {
-            group_key[0] ^= 1;
-        }
-        CaKey {
-            purpose: Purpose::Issuing,
-            name: key.into(),
-            group_key,
-            t: 3,
-            verifying_shares: (0..5u8)
-                .map(|i| VerifyingShare {
-                    identifier: u16::from(i) + 1,
-                    signer: format!("signer-{i}"),
-                    share: [i; 32],
-                })
-                .collect(),
-            operation: sha256(self.generate_text(key, 1).as_bytes()),
-        }
+    /// The key that comes of its generation.
+    pub(crate) fn ca_key(&mut self, key: &str) -> CaKey {
+        let seed = if key == "ca-1" {
+            CA_SEED
+        } else {
+            OTHER_CA_SEED
+        };
+        let text = self.generate_text(key, 1);
+        self.generated(&self.generate(key), &text, seed)
     }
 
-    pub(crate) fn ca_key_text(&self, key: &str) -> String {
+    /// What comes of the key generation that this text orders: the Ed25519 key of this seed.
+    pub(crate) fn generated(&mut self, generate: &GenerateKey, text: &str, seed: u8) -> CaKey {
+        let operation = sha256(text.as_bytes());
+        let made = dealing::generated(generate, operation, self.index_of(&operation), seed);
+        self.keep(made)
+    }
+
+    /// What comes of the resharing that this text orders.
+    pub(crate) fn reshared(&mut self, reshare: &ReshareKey, before: &CaKey, text: &str) -> CaKey {
+        let operation = sha256(text.as_bytes());
+        let index = self.index_of(&operation);
+        let shares = &self.shares[&before.sharing()];
+        let made = dealing::reshared(reshare, before, shares, operation, index);
+        self.keep(made)
+    }
+
+    fn index_of(&self, operation: &Digest) -> u64 {
+        let mut logged = self.ledger.key_operations();
+        logged
+            .find(|one| one.digest == *operation)
+            .map_or(0, |one| one.index)
+    }
+
+    fn keep(&mut self, made: dealing::Made) -> CaKey {
+        self.objects.insert(made.key.transcript, made.transcript);
+        self.shares.insert(made.key.sharing(), made.shares);
+        made.key
+    }
+
+    pub(crate) fn ca_key_text(&mut self, key: &str) -> String {
+        let key = self.ca_key(key);
         let authority = self.ledger.authority().unwrap();
-        authority.with_ca_key(self.ca_key(key)).unwrap()
+        authority.with_ca_key(key).unwrap()
     }
 
     pub(crate) fn certificate_text(&self, version: u64) -> String {
@@ -325,7 +364,7 @@ impl World {
             &Self::header(Kind::KeyOperation, "certify-ca-1", version, FAR),
             &KeyOperation::SignCaCertificate(SignCaCertificate {
                 key: "ca-1".into(),
-                group_key: GROUP_KEY,
+                group_key: group_key(),
                 subject: CaSubject {
                     country: None,
                     organization: None,
@@ -574,7 +613,7 @@ impl World {
         Issuance {
             policy: in_epoch.digest,
             epoch: epoch.epoch.number,
-            ca_key: ca_key_id(&GROUP_KEY),
+            ca_key: ca_key_id(&group_key()),
             nonce,
             expiry,
             key: key.to_vec(),

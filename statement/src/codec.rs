@@ -1,4 +1,4 @@
-//! Byte strings and texts of messages: a length of four bytes, then the bytes.
+//! Byte strings and texts of the signers' messages: a length of four bytes, then the bytes.
 //!
 //! tls_codec's own (`VLBytes`, and `String` over it) panic on a truncated input where debug assertions are on, and a
 //! frame comes from the network: so these are ours.
@@ -68,21 +68,24 @@ impl DeserializeBytes for Bytes {
     }
 }
 
-/// `#[tls_codec(with = "crate::codec::text")]`: a UTF-8 string.
-pub(crate) mod text {
+/// `#[tls_codec(with = "bauta_statement::codec::text")]`: a UTF-8 string.
+pub mod text {
     use std::io::Write;
 
     use tls_codec::Error;
 
-    pub(crate) fn tls_serialized_len(text: &str) -> usize {
+    /// Bytes of its encoding.
+    pub fn tls_serialized_len(text: &str) -> usize {
         4 + text.len()
     }
 
-    pub(crate) fn tls_serialize<W: Write>(text: &str, writer: &mut W) -> Result<usize, Error> {
+    /// Writes it.
+    pub fn tls_serialize<W: Write>(text: &str, writer: &mut W) -> Result<usize, Error> {
         super::write_bytes(text.as_bytes(), writer)
     }
 
-    pub(crate) fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(String, &[u8]), Error> {
+    /// Reads it; gives what follows.
+    pub fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(String, &[u8]), Error> {
         let (text, rest) = super::read_bytes(bytes)?;
         let text = String::from_utf8(text.to_vec())
             .map_err(|_| Error::DecodingError("not UTF-8".into()))?;
