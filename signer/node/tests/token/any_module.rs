@@ -1,12 +1,12 @@
-//! All that a signer needs of a token, over whichever module the environment names: a second implementation, or an operator's
-//! own. Where none is named it is SoftHSM2, as everywhere here.
+//! All that a signer needs of a token, over whichever module the environment names, such as an operator's own. Where none is
+//! named it is the other tests' module.
 
 use bauta_signer::token::{self, Report, SlotName, Token, TokenConfig};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     keys::use_all_in,
-    softhsm::{SoftHsm, opening},
+    soft_token::{SoftToken, opening},
 };
 
 /// The token that BAUTA_TEST_MODULE, BAUTA_TEST_SLOT, BAUTA_TEST_PIN_FILE and BAUTA_TEST_MODULE_ENV (NAME=VALUE) name.
@@ -30,8 +30,8 @@ fn named() -> Option<TokenConfig> {
 
 #[test]
 fn a_token_of_any_module_holds_a_signers_keys() {
-    let softhsm = SoftHsm::new();
-    let config = named().unwrap_or_else(|| softhsm.config());
+    let soft = SoftToken::new();
+    let config = named().unwrap_or_else(|| soft.config());
     let token = Token::open(&config, opening()).unwrap();
     let tokens = token::list(&config, &opening()).unwrap();
     let report = Report::new(tokens, Some(token.probe().unwrap()));

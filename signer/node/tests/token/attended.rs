@@ -8,14 +8,14 @@ use bauta_signer::{
 
 use crate::{
     keys::{failure, use_all},
-    softhsm::{PIN, SoftHsm, opening},
+    soft_token::{PIN, SoftToken, opening},
 };
 
 #[test]
 fn a_typed_pin_opens_the_data_key_beside_a_signer_that_goes_on() {
-    let softhsm = SoftHsm::new();
-    let signer = softhsm.open().unwrap();
-    let folder = softhsm.keys("signer-1");
+    let soft = SoftToken::new();
+    let signer = soft.open().unwrap();
+    let folder = soft.keys("signer-1");
     let public = token::create(&folder, "signer-1", &signer).unwrap();
     let sealed = token::load(&folder, &signer)
         .unwrap()
@@ -23,10 +23,7 @@ fn a_typed_pin_opens_the_data_key_beside_a_signer_that_goes_on() {
         .seal("share", b"secret")
         .unwrap();
     let typed = |pin: &str| -> Result<Vault, KeysError> {
-        token::vault(
-            &folder,
-            &Token::open_with(&softhsm.config(), opening(), pin)?,
-        )
+        token::vault(&folder, &Token::open_with(&soft.config(), opening(), pin)?)
     };
     for _ in 0..3 {
         let mut vault = typed(PIN).unwrap();
@@ -36,10 +33,12 @@ fn a_typed_pin_opens_the_data_key_beside_a_signer_that_goes_on() {
         );
         vault.lock();
         assert!(vault.open_sealed("share", &sealed).is_err());
-        use_all(&softhsm, &signer, "signer-1", &public);
+        use_all(&soft, &signer, "signer-1", &public);
     }
-    assert_eq!(failure(typed("00000000")), Failure::Pin);
+    for _ in 0..soft.failed_pins_until_it_tells() {
+        assert_eq!(failure(typed("00000000")), Failure::Pin);
+    }
     // Not even the right one is tried now; the signer, which logged in before, goes on.
     assert_eq!(failure(typed(PIN)), Failure::Pin);
-    use_all(&softhsm, &signer, "signer-1", &public);
+    use_all(&soft, &signer, "signer-1", &public);
 }

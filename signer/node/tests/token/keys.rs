@@ -12,9 +12,9 @@ use bauta_signer_protocol::keys::verify_ed25519;
 use bauta_statement::note::NoteKey;
 use rustls::SignatureScheme;
 
-use crate::softhsm::SoftHsm;
+use crate::soft_token::SoftToken;
 
-fn plan(token: &SoftHsm, name: &str) -> Plan {
+fn plan(token: &SoftToken, name: &str) -> Plan {
     let text = fs::read(token.keys(name).join(token::PLAN_FILE)).unwrap();
     let mut json: serde_json::Value = serde_json::from_slice(&text).unwrap();
     json.as_object_mut().unwrap().remove("serial").unwrap();
@@ -31,8 +31,8 @@ pub(crate) fn failure<T>(result: Result<T, KeysError>) -> Failure {
 
 /// Loads the keys, and uses each.
 #[track_caller]
-pub(crate) fn use_all(softhsm: &SoftHsm, token: &Arc<Token>, name: &str, public: &PublicKeys) {
-    use_all_in(&softhsm.keys(name), token, public);
+pub(crate) fn use_all(soft: &SoftToken, token: &Arc<Token>, name: &str, public: &PublicKeys) {
+    use_all_in(&soft.keys(name), token, public);
 }
 
 #[track_caller]
@@ -114,26 +114,23 @@ fn what_a_token_lacks_is_made_up_for() {
             },
         ),
     ] {
-        let softhsm = SoftHsm::without(mechanisms);
-        let public = token::create(&softhsm.keys("one"), "one", &softhsm.open().unwrap()).unwrap();
-        assert_eq!(plan(&softhsm, "one"), expected, "{mechanisms:?}");
+        let soft = SoftToken::without(mechanisms);
+        let public = token::create(&soft.keys("one"), "one", &soft.open().unwrap()).unwrap();
+        assert_eq!(plan(&soft, "one"), expected, "{mechanisms:?}");
         for (file, place) in [
             ("cosignature.key", expected.cosignature),
             ("approval.key", expected.approval),
         ] {
-            assert_eq!(
-                softhsm.keys("one").join(file).exists(),
-                place == Place::Sealed
-            );
+            assert_eq!(soft.keys("one").join(file).exists(), place == Place::Sealed);
         }
-        let mode = fs::metadata(softhsm.keys("one").join("dek.token"))
+        let mode = fs::metadata(soft.keys("one").join("dek.token"))
             .unwrap()
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
-        use_all(&softhsm, &softhsm.open().unwrap(), "one", &public);
-        let probe = softhsm.open().unwrap().probe().unwrap();
-        let tokens = token::list(&softhsm.config(), &crate::softhsm::opening()).unwrap();
+        use_all(&soft, &soft.open().unwrap(), "one", &public);
+        let probe = soft.open().unwrap().probe().unwrap();
+        let tokens = token::list(&soft.config(), &crate::soft_token::opening()).unwrap();
         let report = token::Report::new(tokens, Some(probe));
         assert_eq!(report.plan, Some(expected), "what `token check` promised");
     }
@@ -141,13 +138,13 @@ fn what_a_token_lacks_is_made_up_for() {
 
 #[test]
 fn one_token_holds_the_keys_of_several_signers_and_none_is_overwritten() {
-    let softhsm = SoftHsm::new();
-    let token = softhsm.open().unwrap();
-    let one = token::create(&softhsm.keys("one"), "one", &token).unwrap();
-    let two = token::create(&softhsm.keys("two"), "two", &token).unwrap();
+    let soft = SoftToken::new();
+    let token = soft.open().unwrap();
+    let one = token::create(&soft.keys("one"), "one", &token).unwrap();
+    let two = token::create(&soft.keys("two"), "two", &token).unwrap();
     assert_ne!(one.cosignature, two.cosignature);
     // The files may be elsewhere, the labels are the same.
-    let elsewhere = softhsm.path().join("elsewhere");
+    let elsewhere = soft.path().join("elsewhere");
     assert_eq!(
         failure(token::create(&elsewhere, "one", &token)),
         Failure::KeyExists
@@ -155,49 +152,49 @@ fn one_token_holds_the_keys_of_several_signers_and_none_is_overwritten() {
     assert!(!elsewhere.join("signer.json").exists());
     // The name is another, the files are there.
     assert!(matches!(
-        token::create(&softhsm.keys("one"), "three", &token),
+        token::create(&soft.keys("one"), "three", &token),
         Err(KeysError::Exists(_))
     ));
     drop(token);
-    let token = softhsm.open().unwrap();
-    use_all(&softhsm, &token, "one", &one);
-    use_all(&softhsm, &token, "two", &two);
+    let token = soft.open().unwrap();
+    use_all(&soft, &token, "one", &one);
+    use_all(&soft, &token, "two", &two);
 }
 
 #[test]
 fn keys_are_made_all_or_not_at_all() {
     // Everything works but signing for TLS, which comes last.
-    let softhsm = SoftHsm::without(&["CKM_ECDSA", "CKM_EDDSA"]);
-    let token = softhsm.open().unwrap();
+    let soft = SoftToken::without(&["CKM_ECDSA", "CKM_EDDSA"]);
+    let token = soft.open().unwrap();
     assert_eq!(
-        failure(token::create(&softhsm.keys("one"), "one", &token)),
+        failure(token::create(&soft.keys("one"), "one", &token)),
         Failure::Unsupported
     );
-    let left: Vec<_> = fs::read_dir(softhsm.keys("one")).unwrap().collect();
+    let left: Vec<_> = fs::read_dir(soft.keys("one")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     drop(token);
     // No key is left in the token either, or this would be refused.
-    softhsm.take_away(&[]);
-    let public = token::create(&softhsm.keys("one"), "one", &softhsm.open().unwrap()).unwrap();
-    use_all(&softhsm, &softhsm.open().unwrap(), "one", &public);
+    soft.take_away(&[]);
+    let public = token::create(&soft.keys("one"), "one", &soft.open().unwrap()).unwrap();
+    use_all(&soft, &soft.open().unwrap(), "one", &public);
 
     // A name that no note can bear is refused before anything is made.
-    let token = softhsm.open().unwrap();
+    let token = soft.open().unwrap();
     assert!(matches!(
-        token::create(&softhsm.keys("bad"), "a b+c", &token),
+        token::create(&soft.keys("bad"), "a b+c", &token),
         Err(KeysError::Name { .. })
     ));
-    assert!(!softhsm.keys("bad").exists());
+    assert!(!soft.keys("bad").exists());
 }
 
 #[test]
 fn a_changed_or_borrowed_file_does_not_open() {
     for mechanisms in [&[] as &[&str], &["CKM_AES_GCM"]] {
-        let softhsm = SoftHsm::without(mechanisms);
-        let token = softhsm.open().unwrap();
-        token::create(&softhsm.keys("one"), "one", &token).unwrap();
-        token::create(&softhsm.keys("two"), "two", &token).unwrap();
-        let (one, two) = (softhsm.keys("one"), softhsm.keys("two"));
+        let soft = SoftToken::without(mechanisms);
+        let token = soft.open().unwrap();
+        token::create(&soft.keys("one"), "one", &token).unwrap();
+        token::create(&soft.keys("two"), "two", &token).unwrap();
+        let (one, two) = (soft.keys("one"), soft.keys("two"));
         let path = one.join("dek.token");
         let good = fs::read(&path).unwrap();
         let refused = |bytes: &[u8]| {

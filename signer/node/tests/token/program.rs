@@ -9,7 +9,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::softhsm::{LABEL, MODULE, PIN, SoftHsm};
+use crate::{
+    administration::Task,
+    soft_token::{LABEL, PIN, SoftToken},
+};
 
 fn signer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bauta-signer"));
@@ -20,14 +23,19 @@ fn signer() -> Command {
     command
 }
 
-fn token_arguments(softhsm: &SoftHsm) -> Vec<String> {
+fn module_env(soft: &SoftToken) -> String {
+    let (name, value) = soft.variable();
+    format!("{name}={value}")
+}
+
+fn token_arguments(soft: &SoftToken) -> Vec<String> {
     vec![
         "--slot".into(),
         LABEL.into(),
         "--pin-file".into(),
-        softhsm.pin_file().display().to_string(),
+        soft.pin_file().display().to_string(),
         "--module-env".into(),
-        format!("SOFTHSM2_CONF={}", softhsm.conf().display()),
+        module_env(soft),
     ]
 }
 
@@ -45,60 +53,46 @@ fn with(output: &Output, code: i32) -> String {
 
 #[test]
 fn token_check_says_what_a_token_can_do_and_what_to_do_about_it() {
-    let softhsm = SoftHsm::new();
-    let check = |softhsm: &SoftHsm| {
+    let soft = SoftToken::new();
+    let check = |soft: &SoftToken| {
         let mut command = signer();
         command
-            .args(["token", "check", "--module", MODULE])
-            .args(token_arguments(softhsm));
+            .args(["token", "check", "--module"])
+            .arg(soft.module())
+            .args(token_arguments(soft));
         command
     };
-    let report = |softhsm: &SoftHsm, code| -> Value {
-        let output = check(softhsm).arg("--json").output().unwrap();
+    let report = |soft: &SoftToken, code| -> Value {
+        let output = check(soft).arg("--json").output().unwrap();
         with(&output, code);
         serde_json::from_slice(&output.stdout).unwrap()
     };
-    let good = report(&softhsm, 0);
+    let good = report(&soft, 0);
     assert_eq!(good["usable"], true, "{good}");
     assert_eq!(good["plan"]["seal"], "aes-gcm");
     assert_eq!(good["plan"]["cosignature"], "token");
-    assert_eq!(good["tokens"][0]["model"], "SoftHSM v2");
+    assert_eq!(good["tokens"][0]["model"], soft.model());
     assert!(
         good["tokens"][0]["mechanisms"]
             .as_array()
             .unwrap()
             .contains(&"CKM_AES_GCM".into())
     );
-    let text = with(&check(&softhsm).output().unwrap(), 0);
+    let text = with(&check(&soft).output().unwrap(), 0);
     assert!(text.contains("a signer can use this token"), "{text}");
 
     // It left nothing there.
-    assert!(
-        !String::from_utf8_lossy(
-            &fs::read_dir(softhsm.tokens())
-                .unwrap()
-                .flatten()
-                .flat_map(|token| fs::read_dir(token.path()).unwrap().flatten())
-                .filter(|file| file.path().extension().is_some_and(|it| it == "object"))
-                .filter(|file| file.file_name() != "token.object")
-                .flat_map(|file| file.file_name().as_encoded_bytes().to_vec())
-                .collect::<Vec<u8>>()
-        )
-        .contains("object")
-    );
+    soft.administer(&Task::HasNone {
+        label: "bauta:probe".into(),
+    });
 
     // Without a PIN nothing is tried, and that is no failure.
     let mut command = signer();
     command
-        .args([
-            "token",
-            "check",
-            "--json",
-            "--module",
-            MODULE,
-            "--module-env",
-        ])
-        .arg(format!("SOFTHSM2_CONF={}", softhsm.conf().display()));
+        .args(["token", "check", "--json", "--module"])
+        .arg(soft.module())
+        .arg("--module-env")
+        .arg(module_env(&soft));
     let output = command.output().unwrap();
     with(&output, 0);
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -108,12 +102,16 @@ fn token_check_says_what_a_token_can_do_and_what_to_do_about_it() {
     // A PIN is for one token, which must be named.
     let mut command = signer();
     command
-        .args(["token", "check", "--module", MODULE, "--pin-file"])
-        .arg(softhsm.pin_file());
+        .args(["token", "check", "--module"])
+        .arg(soft.module())
+        .arg("--module-env")
+        .arg(module_env(&soft))
+        .arg("--pin-file")
+        .arg(soft.pin_file());
     assert!(with(&command.output().unwrap(), 1).contains("--slot"));
 
     // A token that is not good enough: 4, with the reason.
-    let poor = SoftHsm::without(&["CKM_ECDSA", "CKM_EDDSA"]);
+    let poor = SoftToken::without(&["CKM_ECDSA", "CKM_EDDSA"]);
     let bad = report(&poor, 4);
     assert_eq!(bad["usable"], false);
     assert!(
@@ -127,33 +125,34 @@ fn token_check_says_what_a_token_can_do_and_what_to_do_about_it() {
         .output()
         .unwrap();
     with(&output, 3);
-    let put_back = softhsm.take_out();
-    with(&check(&softhsm).output().unwrap(), 75);
+    let put_back = soft.take_out();
+    with(&check(&soft).output().unwrap(), 75);
     put_back();
-    softhsm.write_pin("0000000");
-    with(&check(&softhsm).output().unwrap(), 77);
-    softhsm.write_pin(PIN);
-    let said = with(&check(&softhsm).output().unwrap(), 77);
+    soft.write_pin("0000000");
+    for _ in 0..soft.failed_pins_until_it_tells() {
+        with(&check(&soft).output().unwrap(), 77);
+    }
+    soft.write_pin(PIN);
+    let said = with(&check(&soft).output().unwrap(), 77);
     assert!(said.contains("none is tried"), "{said}");
     with(
-        &check(&softhsm)
-            .arg("--despite-failed-pins")
-            .output()
-            .unwrap(),
+        &check(&soft).arg("--despite-failed-pins").output().unwrap(),
         0,
     );
-    with(&check(&softhsm).output().unwrap(), 0);
+    with(&check(&soft).output().unwrap(), 0);
 }
 
 #[test]
 fn keys_new_makes_keys_in_a_token_and_overwrites_none() {
-    let softhsm = SoftHsm::new();
+    let soft = SoftToken::new();
     let new = |folder: &str, name: &str| {
         let mut command = signer();
         command
-            .args(["keys", "new", "--token", MODULE, "--name", name, "--out"])
-            .arg(softhsm.keys(folder))
-            .args(token_arguments(&softhsm));
+            .args(["keys", "new", "--name", name, "--token"])
+            .arg(soft.module())
+            .arg("--out")
+            .arg(soft.keys(folder))
+            .args(token_arguments(&soft));
         command.output().unwrap()
     };
     with(&new("one", "one"), 0);
@@ -163,7 +162,7 @@ fn keys_new_makes_keys_in_a_token_and_overwrites_none() {
     // A PIN on the command line is not understood.
     let mut command = signer();
     command.args([
-        "keys", "new", "--token", MODULE, "--name", "x", "--out", "/x", "--pin", PIN,
+        "keys", "new", "--token", "/x", "--name", "x", "--out", "/x", "--pin", PIN,
     ]);
     assert_eq!(command.output().unwrap().status.code(), Some(2));
 }
@@ -204,19 +203,19 @@ fn children(parent: u32) -> Vec<u32> {
 #[test]
 fn a_shared_token_serves_several_signers_keeps_its_pin_and_leaves_no_process() {
     use std::os::unix::fs::DirBuilderExt as _;
-    let softhsm = SoftHsm::new();
-    let folder = softhsm.path().join("socket");
+    let soft = SoftToken::new();
+    let folder = soft.path().join("socket");
     fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
     let socket = folder.join("token.sock");
-    let sharing = softhsm.path().join("sharing.json");
-    let text = serde_json::json!({ "token": softhsm.config(), "socket": "socket/token.sock" });
+    let sharing = soft.path().join("sharing.json");
+    let text = serde_json::json!({ "token": soft.config(), "socket": "socket/token.sock" });
     fs::write(&sharing, text.to_string()).unwrap();
     let start = || {
         let mut command = signer();
         command.args(["token", "share", "--config"]).arg(&sharing);
         command
     };
-    let log = fs::File::create(softhsm.path().join("log")).unwrap();
+    let log = fs::File::create(soft.path().join("log")).unwrap();
     let shared = Shared(start().stderr(log).spawn().unwrap());
     until("the token is shared", || socket.exists());
     let module = children(shared.0.id());
@@ -236,7 +235,7 @@ fn a_shared_token_serves_several_signers_keeps_its_pin_and_leaves_no_process() {
             .args(["keys", "new", "--name", name, "--shared"])
             .arg(&socket)
             .arg("--out")
-            .arg(softhsm.keys(name));
+            .arg(soft.keys(name));
         command.output().unwrap()
     };
     let config = bauta_signer::token::TokenConfig {
@@ -246,12 +245,12 @@ fn a_shared_token_serves_several_signers_keeps_its_pin_and_leaves_no_process() {
     for name in ["one", "two", "three", "four", "five"] {
         with(&new(name), 0);
         let token = bauta_signer::token::Token::open(&config, Default::default()).unwrap();
-        let keys = bauta_signer::token::load(&softhsm.keys(name), &token).unwrap();
+        let keys = bauta_signer::token::load(&soft.keys(name), &token).unwrap();
         keys.node.cosignature.sign(b"message").unwrap();
     }
     // The module process dies under them: nobody notices.
     let token = bauta_signer::token::Token::open(&config, Default::default()).unwrap();
-    let keys = bauta_signer::token::load(&softhsm.keys("one"), &token).unwrap();
+    let keys = bauta_signer::token::load(&soft.keys("one"), &token).unwrap();
     let pid = Pid::from_raw(i32::try_from(module[0]).unwrap()).unwrap();
     kill_process(pid, Signal::KILL).unwrap();
     keys.node.cosignature.sign(b"message").unwrap();
@@ -263,7 +262,7 @@ fn a_shared_token_serves_several_signers_keeps_its_pin_and_leaves_no_process() {
         !fs::exists(format!("/proc/{}", module[0])).unwrap()
     });
     assert!(keys.node.cosignature.sign(b"message").is_err());
-    let log = fs::read_to_string(softhsm.path().join("log")).unwrap();
+    let log = fs::read_to_string(soft.path().join("log")).unwrap();
     assert!(log.contains("shared") && !log.contains(PIN));
     let _shared = Shared(start().stderr(Stdio::null()).spawn().unwrap());
     until("the signer signs again", || {
@@ -277,20 +276,20 @@ fn a_shared_token_serves_several_signers_keeps_its_pin_and_leaves_no_process() {
     assert!(with(&other, 1).contains("mode 700"));
 }
 
-fn configuration(softhsm: &SoftHsm, mode: &str, token: bool) -> std::path::PathBuf {
+fn configuration(soft: &SoftToken, mode: &str, token: bool) -> std::path::PathBuf {
     let log = bauta_log::LogSigner::from_seed("example.org/log", &[7; 32]).unwrap();
     let mut config = serde_json::json!({
-        "data": "data", "keys": softhsm.keys("one"), "coordinator": "127.0.0.1:1",
+        "data": "data", "keys": soft.keys("one"), "coordinator": "127.0.0.1:1",
         "coordinator_spki_sha256": "00".repeat(32), "authority_sha256": "00".repeat(32), "mode": mode,
         "log": log.verifier().to_string(),
     });
     if token {
-        config["token"] = serde_json::to_value(softhsm.config()).unwrap();
+        config["token"] = serde_json::to_value(soft.config()).unwrap();
     } else {
         config["passphrase_file"] = "passphrase".into();
-        fs::write(softhsm.path().join("passphrase"), "passphrase").unwrap();
+        fs::write(soft.path().join("passphrase"), "passphrase").unwrap();
     }
-    let path = softhsm.path().join("config.json");
+    let path = soft.path().join("config.json");
     fs::write(&path, config.to_string()).unwrap();
     path
 }
@@ -298,8 +297,8 @@ fn configuration(softhsm: &SoftHsm, mode: &str, token: bool) -> std::path::PathB
 #[test]
 fn production_refuses_a_passphrase_unlocked_memory_and_a_module_of_others() {
     use std::os::unix::fs::PermissionsExt as _;
-    let softhsm = SoftHsm::new();
-    bauta_signer::token::create(&softhsm.keys("one"), "one", &softhsm.open().unwrap()).unwrap();
+    let soft = SoftToken::new();
+    bauta_signer::token::create(&soft.keys("one"), "one", &soft.open().unwrap()).unwrap();
     // One that starts after all is ended, and fails the test by its status.
     let run = |config: &std::path::Path| {
         let mut command = Command::new("timeout");
@@ -309,10 +308,10 @@ fn production_refuses_a_passphrase_unlocked_memory_and_a_module_of_others() {
             .stdin(Stdio::null());
         command
     };
-    let config = configuration(&softhsm, "production", false);
+    let config = configuration(&soft, "production", false);
     assert!(with(&run(&config).output().unwrap(), 1).contains("production mode refuses"));
 
-    let config = configuration(&softhsm, "production", true);
+    let config = configuration(&soft, "production", true);
     // Without the right to lock memory it does not start in production, and does in development.
     let locked_out = |config: &std::path::Path| {
         let mut command = Command::new("sh");
@@ -328,17 +327,17 @@ fn production_refuses_a_passphrase_unlocked_memory_and_a_module_of_others() {
     assert!(said.contains("LimitMEMLOCK"), "{said}");
 
     // A module that others can write.
-    let module = softhsm.path().join("module.so");
-    fs::copy(MODULE, &module).unwrap();
+    let module = soft.path().join("module.so");
+    fs::copy(soft.module(), &module).unwrap();
     fs::set_permissions(&module, fs::Permissions::from_mode(0o666)).unwrap();
     let mut loose: Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
     loose["token"]["module"] = module.display().to_string().into();
-    let path = softhsm.path().join("loose.json");
+    let path = soft.path().join("loose.json");
     fs::write(&path, loose.to_string()).unwrap();
     let said = with(&run(&path).output().unwrap(), 3);
     assert!(said.contains("written by others"), "{said}");
 
     // A wrong PIN ends it with the status that no supervisor restarts.
-    softhsm.write_pin("00000000");
+    soft.write_pin("00000000");
     with(&run(&config).output().unwrap(), 77);
 }

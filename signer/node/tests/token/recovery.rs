@@ -5,15 +5,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bauta_signer::token::{self, Failure};
+use bauta_signer::token::{self, Failure, Token};
 use bauta_signer_protocol::keys::{Ed25519Key, KeyError};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{keys::use_all, softhsm::SoftHsm};
+use crate::{keys::use_all, soft_token::SoftToken};
 
 fn signal(process: Option<u32>, signal: Signal) {
     let pid = i32::try_from(process.expect("a module process")).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// Takes the token out. A module that does not notice, because it keeps the file open, is ended, so that it must find it again.
+fn take_out<'a>(soft: &'a SoftToken, token: &Token) -> impl FnOnce() + use<'a> {
+    let put_back = soft.take_out();
+    if !soft.notices_what_is_taken_out() {
+        signal(token.process_id(), Signal::KILL);
+    }
+    put_back
 }
 
 fn exists(process: u32) -> bool {
@@ -22,10 +31,10 @@ fn exists(process: u32) -> bool {
 
 #[test]
 fn a_killed_or_stopped_module_process_is_replaced_and_the_keys_found_again() {
-    let softhsm = SoftHsm::new();
-    let token = softhsm.open().unwrap();
-    let public = token::create(&softhsm.keys("one"), "one", &token).unwrap();
-    let keys = token::load(&softhsm.keys("one"), &token).unwrap();
+    let soft = SoftToken::new();
+    let token = soft.open().unwrap();
+    let public = token::create(&soft.keys("one"), "one", &token).unwrap();
+    let keys = token::load(&soft.keys("one"), &token).unwrap();
     let mut processes = vec![token.process_id().unwrap()];
     for how in [Signal::KILL, Signal::ABORT, Signal::STOP] {
         signal(token.process_id(), how);
@@ -40,7 +49,7 @@ fn a_killed_or_stopped_module_process_is_replaced_and_the_keys_found_again() {
             .iter()
             .all(|process| *process != last && !exists(*process))
     );
-    use_all(&softhsm, &token, "one", &public);
+    use_all(&soft, &token, "one", &public);
     // It ends with its signer.
     drop((keys, token));
     assert!(!exists(last));
@@ -48,13 +57,13 @@ fn a_killed_or_stopped_module_process_is_replaced_and_the_keys_found_again() {
 
 #[test]
 fn a_token_that_was_taken_out_is_found_again_when_it_is_back() {
-    let softhsm = SoftHsm::new();
-    let token = softhsm.open().unwrap();
-    token::create(&softhsm.keys("one"), "one", &token).unwrap();
-    let keys = token::load(&softhsm.keys("one"), &token).unwrap();
+    let soft = SoftToken::new();
+    let token = soft.open().unwrap();
+    token::create(&soft.keys("one"), "one", &token).unwrap();
+    let keys = token::load(&soft.keys("one"), &token).unwrap();
     let sign = |key: &dyn Ed25519Key| key.sign(b"message");
     for _ in 0..2 {
-        let put_back = softhsm.take_out();
+        let put_back = take_out(&soft, &token);
         for _ in 0..3 {
             // It says so each time, and does not hang.
             let start = Instant::now();
@@ -74,39 +83,38 @@ fn a_token_that_was_taken_out_is_found_again_when_it_is_back() {
 
 #[test]
 fn another_token_of_the_same_label_is_refused_and_its_pin_not_tried() {
-    let softhsm = SoftHsm::new();
-    let token = softhsm.open().unwrap();
-    token::create(&softhsm.keys("one"), "one", &token).unwrap();
-    let keys = token::load(&softhsm.keys("one"), &token).unwrap();
-    let put_back = softhsm.take_out();
+    let soft = SoftToken::new();
+    let token = soft.open().unwrap();
+    token::create(&soft.keys("one"), "one", &token).unwrap();
+    let keys = token::load(&soft.keys("one"), &token).unwrap();
+    let put_back = take_out(&soft, &token);
     // The same label and another PIN: had ours been tried on it, it would say that one failed.
-    softhsm.initialise("another pin");
+    soft.initialise("another pin");
     assert!(keys.node.cosignature.sign(b"message").is_err());
-    let tokens = token::list(&softhsm.config(), &crate::softhsm::opening()).unwrap();
+    let tokens = token::list(&soft.config(), &crate::soft_token::opening()).unwrap();
     assert_eq!(tokens.tokens[0].pin, Vec::<String>::new());
     // So does a start with the keys of the token that is gone.
     let opening = token::Opening {
-        serial: token::serial(&softhsm.keys("one")).unwrap(),
-        ..crate::softhsm::opening()
+        serial: token::serial(&soft.keys("one")).unwrap(),
+        ..crate::soft_token::opening()
     };
-    let error = token::Token::open(&softhsm.config(), opening.clone()).unwrap_err();
+    let error = Token::open(&soft.config(), opening.clone()).unwrap_err();
     assert_eq!(error.failure(), Failure::OtherToken);
     assert!(error.to_string().contains("serial:"), "{error}");
     put_back();
-    softhsm.write_pin(crate::softhsm::PIN);
+    soft.write_pin(crate::soft_token::PIN);
     std::thread::sleep(Duration::from_millis(300));
     keys.node.cosignature.sign(b"message").unwrap();
-    token::Token::open(&softhsm.config(), opening).unwrap();
+    Token::open(&soft.config(), opening).unwrap();
 }
 
 #[test]
 fn a_pin_that_fails_while_the_signer_runs_is_never_tried_again() {
-    let softhsm = SoftHsm::new();
-    let token = softhsm.open().unwrap();
-    token::create(&softhsm.keys("one"), "one", &token).unwrap();
-    let keys = token::load(&softhsm.keys("one"), &token).unwrap();
-    // The same token, by its number, under another PIN.
-    softhsm.initialise_again("another pin");
+    let soft = SoftToken::new();
+    let token = soft.open().unwrap();
+    token::create(&soft.keys("one"), "one", &token).unwrap();
+    let keys = token::load(&soft.keys("one"), &token).unwrap();
+    soft.change_pin("another pin");
     signal(token.process_id(), Signal::KILL);
     assert!(!token.refusal().is_cancelled());
     assert!(keys.node.cosignature.sign(b"message").is_err());
@@ -115,7 +123,7 @@ fn a_pin_that_fails_while_the_signer_runs_is_never_tried_again() {
     assert_eq!(refused.exit_status(), 77);
     assert!(token.refusal().is_cancelled(), "the signer is told to end");
     // Even if it were right again.
-    softhsm.initialise_again(crate::softhsm::PIN);
+    soft.change_pin(crate::soft_token::PIN);
     std::thread::sleep(Duration::from_millis(300));
     assert!(keys.node.cosignature.sign(b"message").is_err());
     assert_eq!(token.process_id(), None);

@@ -1,42 +1,16 @@
 //! Keys that are in the token under a signer's label, and may do more than they should.
 
-use std::process::Command;
-
 use bauta_signer::token::{self, Failure};
 use cryptoki::{
-    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
     mechanism::{Mechanism, MechanismType},
     object::Attribute,
-    session::UserType,
-    types::AuthPin,
+    session::Session,
 };
 
-use crate::softhsm::{LABEL, MODULE, PIN, SoftHsm};
+use crate::{administration::Task, soft_token::SoftToken};
 
-/// Tells the helper what is wrong with the key that it makes.
-const FAULT: &str = "BAUTA_TEST_KEY_FAULT";
-
-/// A part of the test below, which starts it by name in a process of its own: the module finds its token by a variable of its
-/// process, and to change one's own is unsafe code. It makes a key in that token; started otherwise, it has nothing to do.
-#[test]
-#[ignore = "started by `a_key_that_may_do_more_is_refused_at_start`, in a process of its own"]
-fn make_a_key() {
-    let Ok(fault) = std::env::var(FAULT) else {
-        return;
-    };
-    let library = Pkcs11::new(MODULE).unwrap();
-    library
-        .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
-        .unwrap();
-    let slots = library.get_slots_with_initialized_token().unwrap();
-    let slot = slots
-        .into_iter()
-        .find(|slot| library.get_token_info(*slot).unwrap().label() == LABEL)
-        .unwrap();
-    let session = library.open_rw_session(slot).unwrap();
-    session
-        .login(UserType::User, Some(&AuthPin::from(PIN)))
-        .unwrap();
+/// Puts another key in the place of signer `one`'s that seals, with one thing wrong with it.
+pub(crate) fn plant(session: &Session, fault: &str) {
     let label = Attribute::Label(b"bauta:one:seal".to_vec());
     for object in session.find_objects(std::slice::from_ref(&label)).unwrap() {
         session.destroy_object(object).unwrap();
@@ -74,22 +48,14 @@ fn make_a_key() {
 
 #[test]
 fn a_key_that_may_do_more_is_refused_at_start() {
-    let softhsm = SoftHsm::new();
-    token::create(&softhsm.keys("one"), "one", &softhsm.open().unwrap()).unwrap();
+    let soft = SoftToken::new();
+    token::create(&soft.keys("one"), "one", &soft.open().unwrap()).unwrap();
     let plant = |fault: &str| {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "weak::make_a_key"])
-            .env(FAULT, fault)
-            .env("SOFTHSM2_CONF", softhsm.conf())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success() && said.contains("1 passed"),
-            "{said}"
-        );
+        soft.administer(&Task::Plant {
+            fault: fault.into(),
+        });
     };
-    let load = || token::load(&softhsm.keys("one"), &softhsm.open().unwrap());
+    let load = || token::load(&soft.keys("one"), &soft.open().unwrap());
     for fault in [
         "not sensitive",
         "extractable",
