@@ -173,10 +173,17 @@ impl CheckToken {
             write: true,
             ..Opening::default()
         };
-        let mut tokens = token::list(&config, &opening)?;
         let pin = self.ask_pin
             || self.arguments.pin_file.is_some()
             || std::env::var_os("CREDENTIALS_DIRECTORY").is_some();
+        // Before a vendor's code runs, which may have a reason of its own not to start.
+        if pin && self.arguments.slot.is_none() {
+            return Err(TokenError::new(
+                Failure::Setup,
+                "name the token that the PIN is for by --slot: it must not be tried on another",
+            ));
+        }
+        let mut tokens = token::list(&config, &opening)?;
         if let Some(slot) = &self.arguments.slot {
             tokens.tokens.retain(|token| match slot {
                 SlotName::Label(label) => token.label == *label,
@@ -185,12 +192,6 @@ impl CheckToken {
         }
         if !pin {
             return Ok(Report::new(tokens, None));
-        }
-        if self.arguments.slot.is_none() {
-            return Err(TokenError::new(
-                Failure::Setup,
-                "name the token that the PIN is for by --slot: it must not be tried on another",
-            ));
         }
         let token = Token::open(&config, opening)?;
         Ok(Report::new(tokens, Some(token.probe()?)))

@@ -99,14 +99,10 @@ fn token_check_says_what_a_token_can_do_and_what_to_do_about_it() {
     assert_eq!(listed["usable"], Value::Null);
     assert_eq!(listed["tokens"][0]["label"], LABEL);
 
-    // A PIN is for one token, which must be named.
+    // A PIN is for one token, which must be named; that is said before any module is loaded.
     let mut command = signer();
     command
-        .args(["token", "check", "--module"])
-        .arg(soft.module())
-        .arg("--module-env")
-        .arg(module_env(&soft))
-        .arg("--pin-file")
+        .args(["token", "check", "--module", "/nowhere.so", "--pin-file"])
         .arg(soft.pin_file());
     assert!(with(&command.output().unwrap(), 1).contains("--slot"));
 
