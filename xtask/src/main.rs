@@ -9,6 +9,7 @@ mod deploy;
 mod full;
 mod fuzz;
 mod interop;
+mod kryoptic;
 mod smt;
 mod test;
 mod tools;
@@ -41,6 +42,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Build kryoptic's PKCS#11 module and print its path, or run the signers' token tests on it, a part of `test --full`.
+    Kryoptic(kryoptic::Options),
     /// Prove the circuits' small gadgets over the field with cvc5.
     Smt,
     /// Let the verifier in Python judge the presentations' test vectors, and altered ones.
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Miri(options) => full::run(&options),
         Task::Codegen { check } => codegen::run(check),
+        Task::Kryoptic(options) => kryoptic::run(&options),
         Task::Smt => smt::run(),
         Task::Vectors(options) => vectors::run(&options),
         Task::Wasm(options) => wasm::run(&options),

@@ -1,12 +1,11 @@
 //! `cargo xtask test`: what is missing, then format, lints, tests and doc tests, one step after the other, each with its
 //! time. Nothing here is timed against a limit: figures are for `benches/`.
 
-use std::{
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{process::Command, time::Instant};
 
 use anyhow::{Context, bail};
+
+use crate::tools::{install, on_path};
 
 /// What to run.
 #[derive(clap::Args)]
@@ -70,6 +69,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.full {
         step("parsers under Miri", cargo(&["xtask", "miri"]))?;
         step(
+            "tokens in kryoptic",
+            cargo(&["xtask", "kryoptic", "--test"]),
+        )?;
+        step(
             "altered presentations",
             cargo(&["xtask", "vectors", "--alterations", "2000", "--seed", "1"]),
         )?;
@@ -114,30 +117,5 @@ fn install_missing_programs() -> anyhow::Result<()> {
         .filter(|(program, _)| !on_path(program))
         .map(|(_, package)| *package)
         .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let line = format!("apt-get install --yes {}", missing.join(" "));
-    println!("missing: {} ({line})", missing.join(", "));
-    let installed = Command::new("apt-get")
-        .arg("update")
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-        && Command::new("apt-get")
-            .args(["install", "--yes", "--no-install-recommends"])
-            .args(&missing)
-            .stdout(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-    if !installed {
-        bail!("cannot install what the tests need; as root run: {line}");
-    }
-    Ok(())
-}
-
-fn on_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+    install(&missing)
 }

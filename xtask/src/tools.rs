@@ -1,11 +1,11 @@
 //! Other people's tools that the checks call, at pinned versions: Python packages of `vectors/requirements.txt` in an
 //! environment of their own, and npm packages of `vectors/package-lock.json`. Both live outside what is committed, and
-//! are installed once.
+//! are installed once. So are Debian packages, where the tasks may.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
@@ -67,6 +67,34 @@ pub(crate) fn node() -> Result<PathBuf> {
         },
     )?;
     Ok(folder)
+}
+
+/// Installs Debian packages, if any are named. What is said goes to stderr, since some tasks print a result.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let line = format!("apt-get install --yes {}", packages.join(" "));
+    eprintln!("missing: {} ({line})", packages.join(", "));
+    let apt = |arguments: &[&str]| {
+        Command::new("apt-get")
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    let options = ["install", "--yes", "--no-install-recommends"];
+    if !apt(&["update"]) || !apt(&[options.as_slice(), packages].concat()) {
+        bail!("cannot install what is needed; as root run: {line}");
+    }
+    Ok(())
+}
+
+/// Whether the shell would find this program.
+pub(crate) fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
 }
 
 /// Runs a command to its end; its failure is an error that names it.
