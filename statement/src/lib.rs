@@ -11,6 +11,7 @@
 )]
 
 pub mod additions;
+pub mod approval;
 pub mod babyjubjub;
 pub mod certificate;
 pub mod challenge;

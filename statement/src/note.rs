@@ -43,8 +43,8 @@ pub enum KeyError {
         /// Type byte that this place needs.
         expected: u8,
     },
-    /// The 32 bytes are no Ed25519 key, or one of small order.
-    #[error("the key's bytes are no Ed25519 public key in use")]
+    /// The bytes are no key of their type, or an Ed25519 key of small order.
+    #[error("the key's bytes are no public key in use")]
     Bytes,
     /// The key id is not the hash of name and key.
     #[error("the key id does not fit the name and the key; copy the whole string again")]
@@ -74,7 +74,7 @@ pub(crate) fn strict_ed25519(public: &[u8; 32]) -> Option<VerifyingKey> {
     (!key.is_weak()).then_some(key)
 }
 
-fn check_name(name: &str) -> Result<(), KeyError> {
+pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
     if !signed_note::is_key_name_valid(name) || name.chars().any(char::is_control) {
         return Err(KeyError::Name);
     }
@@ -321,9 +321,21 @@ pub struct SignedNote {
     text: String,
 }
 
-struct Known<'a>(&'a [NoteKey]);
+/// A key whose signatures are counted.
+pub trait SigningParty: Verifier {
+    /// Its public bytes: two keys that share them are one party.
+    fn public_bytes(&self) -> Vec<u8>;
+}
 
-impl Verifiers for Known<'_> {
+impl SigningParty for NoteKey {
+    fn public_bytes(&self) -> Vec<u8> {
+        self.public().to_vec()
+    }
+}
+
+struct Known<'a, K>(&'a [K]);
+
+impl<K: Verifier> Verifiers for Known<'_, K> {
     fn verifier(
         &self,
         name: &str,
@@ -331,7 +343,7 @@ impl Verifiers for Known<'_> {
     ) -> Result<&dyn Verifier, signed_note::VerificationError> {
         self.0
             .iter()
-            .find(|key| key.name == name && key.id == id)
+            .find(|key| key.name() == name && key.key_id() == id)
             .map(|key| key as &dyn Verifier)
             .ok_or_else(|| signed_note::VerificationError::UnknownKey {
                 name: name.to_owned(),
@@ -365,17 +377,18 @@ impl SignedNote {
     ///
     /// # Errors
     /// [`NoteError::BadSignature`] if a line that names one of `keys` is wrong.
-    pub fn count(&self, keys: &[NoteKey]) -> Result<usize, NoteError> {
+    pub fn count<K: SigningParty>(&self, keys: &[K]) -> Result<usize, NoteError> {
         match self.note.verify(&Known(keys)) {
             Ok((verified, _)) => {
                 // Two names over one public key are one signer.
-                let mut publics: Vec<[u8; 32]> = verified
+                let mut publics: Vec<Vec<u8>> = verified
                     .iter()
                     .filter_map(|signature| {
-                        keys.iter()
-                            .find(|key| key.name == signature.name() && key.id == signature.id())
+                        keys.iter().find(|key| {
+                            key.name() == signature.name() && key.key_id() == signature.id()
+                        })
                     })
-                    .map(VerifierKey::public)
+                    .map(SigningParty::public_bytes)
                     .collect();
                 publics.sort_unstable();
                 publics.dedup();
@@ -393,7 +406,7 @@ impl SignedNote {
     ///
     /// # Errors
     /// [`NoteError::TooFew`] and [`NoteError::BadSignature`].
-    pub fn require(&self, keys: &[NoteKey], needed: usize) -> Result<(), NoteError> {
+    pub fn require<K: SigningParty>(&self, keys: &[K], needed: usize) -> Result<(), NoteError> {
         let found = self.count(keys)?;
         if found < needed {
             return Err(NoteError::TooFew { found, needed });

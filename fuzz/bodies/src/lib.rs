@@ -93,6 +93,7 @@ targets! {
     statement::note("statement/src/note.rs::SignedNote::parse");
     statement::note_keys(
         "statement/src/note.rs::VerifierKey::parse", "statement/src/note.rs::NoteSigner::parse",
+        "statement/src/approval.rs::ApprovalKey::parse",
         "log/src/key.rs::$verifier::from_str", "log/src/key.rs::$signer::from_str"
     );
     files::signed_file(

@@ -742,6 +742,12 @@ pub fn all() -> BTreeMap<&'static str, Vec<(String, Vec<u8>)>> {
         ("cosigner", cosigner.verifier().to_string()),
         ("log_secret", log.to_secret_string().to_string()),
         ("cosigner_secret", cosigner.to_secret_string().to_string()),
+        (
+            "approval_p256",
+            // Of the private key of thirty-two bytes 1.
+            "signer-1+f857ae4e+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABG/wO5SSQc4drdQ1GeaWDgqFtBppoFwygQOqK84VlMoWPE91OlW/AdxT9sCwx+7ni0DG/30lqW4igrmJzvccFEo="
+                .to_owned(),
+        ),
     ] {
         add("note_keys", name, written.into_bytes());
     }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use bauta_log::{CosignatureSigner, CosignatureVerifier, LogSigner, LogVerifier};
+use bauta_statement::approval::ApprovalKey;
 use bauta_statement::certificate::{Ca, Evidence, PresentedIdentity, Pseudonym, disassemble};
 use bauta_statement::challenge::{Challenge, ChallengeKey, ENCODED_LENGTH};
 use bauta_statement::credential::{
@@ -454,12 +455,23 @@ pub(crate) fn note_keys(data: &[u8]) {
     let cosigner: Result<CosignatureVerifier, _> = text.parse();
     assert_eq!(
         log.as_ref().map(ToString::to_string).ok(),
-        note.map(|key| key.to_string()).ok()
+        note.as_ref().map(ToString::to_string).ok()
     );
     assert_eq!(
         cosigner.as_ref().map(ToString::to_string).ok(),
         cosignature.map(|key| key.to_string()).ok()
     );
+    // An approval key is that, or of P-256.
+    let approval = ApprovalKey::parse(text);
+    if let Ok(key) = &approval {
+        assert_eq!(key.to_string(), text);
+    }
+    if let Ok(key) = &note {
+        assert_eq!(
+            approval.as_ref().map(ToString::to_string),
+            Ok(key.to_string())
+        );
+    }
     let skey = NoteSigner::parse(text);
     if let Ok(key) = &skey {
         assert_eq!(key.to_skey().as_str(), text);

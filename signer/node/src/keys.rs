@@ -5,7 +5,11 @@ use std::{path::Path, sync::Arc};
 
 use bauta_log::key::CosignatureVerifier;
 use bauta_signer_protocol::keys::NodeKeys;
-use bauta_statement::{file::authority::Signer, note::NoteKey};
+use bauta_statement::{
+    approval::{ApprovalKey, ApprovalPublicKey},
+    file::authority::Signer,
+    note::NoteKey,
+};
 use ed25519_dalek::SigningKey;
 use rand::{CryptoRng, RngCore};
 use rustls::{
@@ -86,7 +90,7 @@ pub struct PublicKeys {
     pub cosignature: String,
     /// SHA-256 of the TLS certificate's SubjectPublicKeyInfo, hexadecimal.
     pub tls: String,
-    /// Ed25519 note key of approvals.
+    /// Note key of approvals, Ed25519 or ECDSA P-256.
     pub approval: String,
 }
 
@@ -133,7 +137,7 @@ pub fn create(
     let public = describe(
         name,
         cosignature.verifying_key().as_bytes(),
-        approval.verifying_key().as_bytes(),
+        ApprovalPublicKey::Ed25519(approval.verifying_key().to_bytes()),
         &certificate,
     )?;
 
@@ -183,7 +187,7 @@ pub(crate) fn self_signed(
 pub(crate) fn describe(
     name: &str,
     cosignature: &[u8; 32],
-    approval: &[u8; 32],
+    approval: ApprovalPublicKey,
     certificate: &rcgen::Certificate,
 ) -> Result<PublicKeys, KeysError> {
     let pin = tls::pin(certificate.der()).map_err(|error| bad_name(name, &error))?;
@@ -193,7 +197,7 @@ pub(crate) fn describe(
             .map_err(|error| bad_name(name, &error))?
             .to_string(),
         tls: data_encoding::HEXLOWER.encode(&pin),
-        approval: NoteKey::new(name, approval)
+        approval: ApprovalKey::new(name, approval)
             .map_err(|error| bad_name(name, &error))?
             .to_string(),
     })
@@ -353,9 +357,11 @@ mod tests {
         assert_eq!(keys.public, public);
         let vkey: CosignatureVerifier = public.cosignature.parse().unwrap();
         assert_eq!(&keys.node.cosignature.public_key(), vkey.public_key());
+        let approval = ApprovalKey::parse(&public.approval).unwrap();
+        assert_eq!(keys.node.approval.approval_key(), approval.public());
         assert_ne!(
-            keys.node.cosignature.public_key(),
-            keys.node.approval.public_key()
+            approval.public(),
+            ApprovalPublicKey::Ed25519(keys.node.cosignature.public_key())
         );
         for file in [COSIGNATURE, APPROVAL, TLS_KEY, crate::seal::DATA_KEY_FILE] {
             assert_eq!(

@@ -6,12 +6,13 @@
 //! number twice, or another boot at a number that is remembered. Two statements of one signer that cannot both be of one
 //! row are proof of it, for anybody.
 
+use bauta_statement::approval::ApprovalPublicKey;
 use tls_codec::{
     DeserializeBytes as _, Serialize as _, TlsDeserializeBytes, TlsSerialize, TlsSize,
 };
 
 use crate::{
-    keys::{Ed25519Key, KeyError, verify_ed25519},
+    keys::{Approver, KeyError},
     messages::{BootId, Bytes, Digest},
 };
 
@@ -110,22 +111,18 @@ macro_rules! signed_by_approval {
             }
 
             /// Signs it, in place of whatever signature was there.
-            pub fn sign(
-                mut self,
-                origin: &str,
-                approval: &dyn Ed25519Key,
-            ) -> Result<Self, KeyError> {
+            pub fn sign(mut self, origin: &str, approval: &dyn Approver) -> Result<Self, KeyError> {
                 let bytes = self
                     .signed_bytes(origin)
                     .map_err(|error| KeyError::Unavailable(error.to_string()))?;
-                self.signature = approval.sign(&bytes)?;
+                self.signature = approval.approve(&bytes)?;
                 Ok(self)
             }
 
             /// Is it this key's, for this log?
-            pub fn is_signed_by(&self, origin: &str, approval: &[u8; 32]) -> bool {
+            pub fn is_signed_by(&self, origin: &str, approval: &ApprovalPublicKey) -> bool {
                 self.signed_bytes(origin)
-                    .is_ok_and(|bytes| verify_ed25519(approval, &bytes, &self.signature))
+                    .is_ok_and(|bytes| approval.verify(&bytes, &self.signature))
             }
         }
     };
@@ -234,13 +231,14 @@ mod tests {
     #[test]
     fn a_statement_is_of_one_key_and_one_log() {
         let key = SigningKey::from_bytes(&[1; 32]);
-        let approval = key.verifying_key().to_bytes();
+        let approval = key.approval_key();
+        let other = SigningKey::from_bytes(&[2; 32]).approval_key();
         let mut starts = Starts::default();
         starts.begin([1; 16]);
         let boot = statement(&starts).sign("log.example", &key).unwrap();
         assert!(boot.is_signed_by("log.example", &approval));
         assert!(!boot.is_signed_by("log.example/2", &approval));
-        assert!(!boot.is_signed_by("log.example", &[2; 32]));
+        assert!(!boot.is_signed_by("log.example", &other));
         let mut altered = boot;
         altered.size += 1;
         assert!(!altered.is_signed_by("log.example", &approval));

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     exchange::{Heard, Round, RunError, Station, cheater, find, other},
-    keys::{Ed25519Key, KeyShare, PublicShares},
+    keys::{Approver, KeyShare, PublicShares},
     messages::{DkgRound1, DkgRound2, DkgRun},
 };
 
@@ -90,7 +90,7 @@ impl KeyGeneration {
         run: DkgRun,
         me: &str,
         participants: Participants,
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<Self, RunError> {
         let mut station = Station::new(run, me, participants.list.clone(), approval, rng)?;
@@ -113,7 +113,7 @@ impl KeyGeneration {
     pub fn round2<R: RngCore + CryptoRng>(
         &mut self,
         messages: &[DkgRound1],
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<DkgRound2, RunError> {
         let (echo, keys) = match self.station.hear(messages)? {

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bauta_statement::run;
+use bauta_statement::{approval::ApprovalPublicKey, run};
 use hpke::{
     Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _, aead::ChaCha20Poly1305,
     kdf::HkdfSha256, kem::X25519HkdfSha256,
@@ -21,7 +21,7 @@ use tls_codec::Serialize as _;
 use zeroize::Zeroizing;
 
 use crate::{
-    keys::{Ed25519Key, KeyError, identifier, verify_ed25519},
+    keys::{Approver, KeyError, identifier},
     messages::{Bytes, Digest, DkgRound1, DkgRound2, DkgRun, SealedPackage},
 };
 
@@ -93,8 +93,8 @@ pub struct Participant {
     pub identifier: u16,
     /// The signer's name.
     pub name: String,
-    /// Its Ed25519 approval key.
-    pub approval_key: [u8; 32],
+    /// Its approval key.
+    pub approval_key: ApprovalPublicKey,
 }
 
 impl Participant {
@@ -121,7 +121,7 @@ fn check_signature(
     message: &[u8],
     signature: &[u8; 64],
 ) -> Result<(), RunError> {
-    if verify_ed25519(&find(members, name)?.approval_key, message, signature) {
+    if find(members, name)?.approval_key.verify(message, signature) {
         Ok(())
     } else {
         Err(RunError::Signature(name.into()))
@@ -238,10 +238,10 @@ impl Station {
         run: DkgRun,
         me: &str,
         members: Vec<Participant>,
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<Self, RunError> {
-        if find(&members, me)?.approval_key != approval.public_key() {
+        if find(&members, me)?.approval_key != approval.approval_key() {
             return Err(RunError::Participants);
         }
         let (sealing_key, sealing_public) = X25519HkdfSha256::gen_keypair(rng);
@@ -268,7 +268,7 @@ impl Station {
     pub(crate) fn say_round1(
         &mut self,
         package: Vec<u8>,
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
     ) -> Result<(), RunError> {
         let mut own = DkgRound1 {
             run: self.run,
@@ -277,7 +277,7 @@ impl Station {
             sealing_key: self.sealing_public,
             signature: [0; 64],
         };
-        own.signature = approval.sign(&own.signed_bytes().map_err(other)?)?;
+        own.signature = approval.approve(&own.signed_bytes().map_err(other)?)?;
         self.round1 = Some(own);
         Ok(())
     }
@@ -372,7 +372,7 @@ impl Station {
         &mut self,
         echo: Digest,
         packages: Vec<SealedPackage>,
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
     ) -> Result<DkgRound2, RunError> {
         let own = self.sign(Round::Two, echo, packages, approval)?;
         self.round2 = Some(own.clone());
@@ -383,7 +383,7 @@ impl Station {
     pub(crate) fn say_round3(
         &self,
         packages: Vec<SealedPackage>,
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
     ) -> Result<DkgRound2, RunError> {
         self.sign(Round::Three, self.echo()?, packages, approval)
     }
@@ -401,7 +401,7 @@ impl Station {
         round: Round,
         echo: Digest,
         mut packages: Vec<SealedPackage>,
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
     ) -> Result<DkgRound2, RunError> {
         packages.sort_by(|a, b| a.to.cmp(&b.to));
         let mut own = DkgRound2 {
@@ -411,7 +411,7 @@ impl Station {
             packages,
             signature: [0; 64],
         };
-        own.signature = approval.sign(&own.signed_bytes(round)?)?;
+        own.signature = approval.approve(&own.signed_bytes(round)?)?;
         Ok(own)
     }
 

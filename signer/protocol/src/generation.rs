@@ -15,7 +15,7 @@ use rand_core::{CryptoRng, RngCore};
 use crate::{
     coordinator::{Coordinator, CoordinatorOutput, Event},
     exchange::{Participant, Round, check_round1, find},
-    keys::{PublicShares, verify_ed25519},
+    keys::PublicShares,
     messages::{
         Code, Digest, DkgAgreement, DkgRound1, DkgRound1s, DkgRound2, DkgRound2s, DkgRun, DkgStart,
         Refused, ToNode,
@@ -309,11 +309,10 @@ impl Coordinator {
         else {
             return;
         };
-        if !verify_ed25519(
-            &participant.approval_key,
-            agreement.text.as_slice(),
-            &agreement.signature,
-        ) {
+        if !participant
+            .approval_key
+            .verify(agreement.text.as_slice(), &agreement.signature)
+        {
             return output.culprit(node, "an agreement that it did not sign");
         }
         generation.agreements.insert(node.into(), agreement);

@@ -6,7 +6,7 @@ use rand_core::{CryptoRng, RngCore};
 use crate::{
     dkg::KeyGeneration,
     exchange::{Participant, RunError, Station},
-    keys::{Ed25519Key, KeyShare, PublicShares},
+    keys::{Approver, KeyShare, PublicShares},
     messages::{
         Code, DkgAgreement, DkgRound1, DkgRound1s, DkgRound2, DkgRound2s, DkgRun, DkgStart,
         SharedKey, Subject, ToCoordinator,
@@ -63,7 +63,7 @@ impl Run {
     fn round2<R: RngCore + CryptoRng>(
         &mut self,
         messages: &[DkgRound1],
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<DkgRound2, RunError> {
         match self {
@@ -240,7 +240,7 @@ impl<B: Rulebook> Node<B> {
         let signature = self
             .keys
             .approval
-            .sign(text.as_bytes())
+            .approve(text.as_bytes())
             .map_err(|error| (Code::Internal, error.to_string()))?;
         let key = public.id();
         let agreement = DkgAgreement {
@@ -307,7 +307,7 @@ impl<B: Rulebook> Node<B> {
         }
     }
 
-    fn joint_of(&mut self, run: &DkgRun) -> Result<(&mut Run, &dyn Ed25519Key), RunError> {
+    fn joint_of(&mut self, run: &DkgRun) -> Result<(&mut Run, &dyn Approver), RunError> {
         match &mut self.joint {
             Some(joint) if joint.run() == run => Ok((joint, &*self.keys.approval)),
             _ => Err(RunError::OutOfTurn),

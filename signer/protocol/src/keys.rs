@@ -1,8 +1,8 @@
-//! A node's keys: the two Ed25519 keys that it signs with under its own name, and its shares of the CA's keys.
+//! A node's keys: the two keys that it signs with under its own name, and its shares of the CA's keys.
 
 use std::collections::BTreeMap;
 
-use bauta_statement::file::authority::sharing_id;
+use bauta_statement::{approval::ApprovalPublicKey, file::authority::sharing_id};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use frost_ed25519 as frost;
 use thiserror::Error;
@@ -26,6 +26,24 @@ pub enum KeyError {
     Unavailable(String),
 }
 
+/// An approval key, of either kind, that may live in a token.
+pub trait Approver {
+    /// Its public half.
+    fn approval_key(&self) -> ApprovalPublicKey;
+    /// Signs `message`, so that [`ApprovalPublicKey::verify`] takes it.
+    fn approve(&self, message: &[u8]) -> Result<[u8; 64], KeyError>;
+}
+
+impl<K: Ed25519Key> Approver for K {
+    fn approval_key(&self) -> ApprovalPublicKey {
+        ApprovalPublicKey::Ed25519(self.public_key())
+    }
+
+    fn approve(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
+        self.sign(message)
+    }
+}
+
 impl Ed25519Key for SigningKey {
     fn public_key(&self) -> [u8; 32] {
         self.verifying_key().to_bytes()
@@ -43,7 +61,7 @@ pub struct NodeKeys {
     /// Signs what this node says to other signers (runs of key generation, resharing and repair; starts, welcomes) and
     /// authority files, and nothing else. They are told apart by their first bytes: a domain tag with its length in the
     /// messages, `bauta/v1/authority` and a line feed in the files.
-    pub approval: Box<dyn Ed25519Key + Send>,
+    pub approval: Box<dyn Approver + Send>,
 }
 
 impl NodeKeys {

@@ -9,6 +9,7 @@ use bauta_log::{
     CosignatureVerifier, CosignedCheckpoint, LogPolicy, LogVerifier, LoggedEntry, NoteSignature,
 };
 use bauta_statement::{
+    approval::{ApprovalKey, ApprovalPublicKey},
     certificate::{Document, Shape},
     entry::{Body, Entry},
     file::{
@@ -17,7 +18,7 @@ use bauta_statement::{
         hierarchy::Purpose,
         key_operation::{self, GenerateKey, RepairShare, ReshareKey},
     },
-    note::{self, Digest, NoteError, NoteKey, SignedNote},
+    note::{self, Digest, NoteError, SignedNote},
     presentation::Opening,
 };
 use bauta_verifier::{
@@ -271,8 +272,9 @@ pub fn authority_note(
     };
     let mut lines = Vec::new();
     let mut keys = Vec::new();
-    let mut add = |key: NoteKey, signature: &[u8; 64]| {
-        let line = NoteSignature::new(key.name().to_owned(), key.id(), signature.to_vec())
+    let mut add = |key: ApprovalKey, signature: &[u8; 64]| {
+        let signature = key.public().note_signature(signature);
+        let line = NoteSignature::new(key.name().to_owned(), key.id(), signature)
             .map_err(|_| NoteError::Malformed)?;
         lines.push(String::from_utf8(line.to_bytes()).map_err(|_| NoteError::Malformed)?);
         keys.push(key);
@@ -291,7 +293,8 @@ pub fn authority_note(
             .iter()
             .find(|key| key.group_key == *group_key)
             .ok_or(NoteError::Malformed)?;
-        add(key.note_key().map_err(|_| NoteError::Malformed)?, signature)?;
+        let key = key.note_key().map_err(|_| NoteError::Malformed)?;
+        add(key.into(), signature)?;
     }
     let bytes = note::assemble(text, &lines)?;
     SignedNote::parse(&bytes)?.require(&keys, keys.len())?;
@@ -393,7 +396,7 @@ impl Rulebook for LedgerRulebook {
             .collect()
     }
 
-    fn is_founder(&self, approval: &[u8; 32]) -> bool {
+    fn is_founder(&self, approval: &ApprovalPublicKey) -> bool {
         self.ledger.first_authority_file().is_some_and(|file| {
             let mut signers = file.body.signers.iter();
             signers.any(|signer| signer.approval.public() == *approval)

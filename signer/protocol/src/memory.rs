@@ -1,6 +1,8 @@
 //! What a node remembers beside its log, row by row: what was settled, and what the other signers said. The store keeps
 //! the rows as they are; what they mean is read here and in the files that write them.
 
+use bauta_statement::approval::ApprovalPublicKey;
+
 /// The name of a row. A later value replaces the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Memory {
@@ -9,15 +11,15 @@ pub enum Memory {
     Settled(u64),
     /// The largest checkpoint on which this node saw the valid cosignature of the signer with this approval key, with
     /// that line: proof of what the signer held. One row per signer that an authority named.
-    Seen([u8; 32]),
+    Seen(ApprovalPublicKey),
     /// This node's own starts under this approval key.
-    Starts([u8; 32]),
+    Starts(ApprovalPublicKey),
     /// The largest head that this node has cosigned: it may hold more.
     Cosigned,
     /// The newest start of the signer with this approval key that this node welcomed.
-    Peer([u8; 32]),
+    Peer(ApprovalPublicKey),
     /// Proof that this node, under this approval key, is not what it was: it signs nothing any more.
-    Out([u8; 32]),
+    Out(ApprovalPublicKey),
 }
 
 impl Memory {
@@ -25,11 +27,11 @@ impl Memory {
     pub fn to_bytes(self) -> Vec<u8> {
         match self {
             Self::Settled(number) => [&[1][..], &number.to_be_bytes()].concat(),
-            Self::Seen(approval) => [&[2][..], &approval].concat(),
-            Self::Starts(approval) => [&[3][..], &approval].concat(),
+            Self::Seen(approval) => [&[2][..], approval.as_bytes()].concat(),
+            Self::Starts(approval) => [&[3][..], approval.as_bytes()].concat(),
             Self::Cosigned => vec![4],
-            Self::Peer(approval) => [&[5][..], &approval].concat(),
-            Self::Out(approval) => [&[6][..], &approval].concat(),
+            Self::Peer(approval) => [&[5][..], approval.as_bytes()].concat(),
+            Self::Out(approval) => [&[6][..], approval.as_bytes()].concat(),
         }
     }
 }

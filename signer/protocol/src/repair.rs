@@ -21,7 +21,7 @@ use crate::{
     exchange::{
         Heard, Participant, Round, RunError, SealingPublicKey, Station, cheater, find, other,
     },
-    keys::{Ed25519Key, KeyShare},
+    keys::{Approver, KeyShare},
     messages::{DkgRound1, DkgRound2, DkgRun},
     order::{Repair, RunOrder},
 };
@@ -58,7 +58,7 @@ impl Repairing {
         me: &str,
         order: Repair,
         share: Option<&KeyShare>,
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<Self, RunError> {
         let members = RunOrder::Repair(order.clone()).members();
@@ -98,7 +98,7 @@ impl Repairing {
     pub fn round2<R: RngCore + CryptoRng>(
         &mut self,
         messages: &[DkgRound1],
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<DkgRound2, RunError> {
         let (echo, keys) = match self.station.hear(messages)? {
@@ -126,7 +126,7 @@ impl Repairing {
     pub fn round3<R: RngCore + CryptoRng>(
         &mut self,
         messages: &[DkgRound2],
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<DkgRound2, RunError> {
         if let Stage::Round3 { own } = &self.stage {

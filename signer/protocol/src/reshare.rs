@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     exchange::{Heard, Participant, Round, RunError, Station, cheater, find, other},
-    keys::{Ed25519Key, KeyShare, PublicShares},
+    keys::{Approver, KeyShare, PublicShares},
     messages::{DkgRound1, DkgRound2, DkgRun},
     order::{Reshare, RunOrder},
 };
@@ -139,7 +139,7 @@ impl Resharing {
         me: &str,
         order: Reshare,
         share: Option<&KeyShare>,
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<Self, RunError> {
         let members = RunOrder::Reshare(order.clone()).members();
@@ -168,7 +168,7 @@ impl Resharing {
     pub fn round2<R: RngCore + CryptoRng>(
         &mut self,
         messages: &[DkgRound1],
-        approval: &dyn Ed25519Key,
+        approval: &dyn Approver,
         rng: &mut R,
     ) -> Result<DkgRound2, RunError> {
         let (echo, keys) = match self.station.hear(messages)? {

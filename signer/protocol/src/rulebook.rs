@@ -2,7 +2,7 @@
 //! answers are functions of the log alone, so that honest nodes never differ; clocks stay outside, with the node.
 
 use bauta_log::{CosignatureVerifier, CosignedCheckpoint, Edge, LogPolicy, LoggedEntry};
-use bauta_statement::certificate::Shape;
+use bauta_statement::{approval::ApprovalPublicKey, certificate::Shape};
 use thiserror::Error;
 
 use crate::{
@@ -60,7 +60,7 @@ pub struct SignerKeys {
     /// Its name.
     pub name: String,
     /// Its Ed25519 approval key: who it is, for the other signers.
-    pub approval: [u8; 32],
+    pub approval: ApprovalPublicKey,
     /// Its cosignature key.
     pub cosignature: CosignatureVerifier,
 }
@@ -178,7 +178,7 @@ pub trait Rulebook {
     fn authorities(&self) -> Vec<AuthoritySigners>;
 
     /// Does the log's first authority name a signer with this approval key?
-    fn is_founder(&self, approval: &[u8; 32]) -> bool;
+    fn is_founder(&self, approval: &ApprovalPublicKey) -> bool;
 
     /// While a change of signers waits for its quorums: the smallest size of a head that holds it.
     fn unsettled(&self) -> Option<u64>;

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use bauta_log::{CosignedCheckpoint, Edge, Head, SignedCheckpoint, checkpoint::CheckpointError};
 
+use bauta_statement::approval::ApprovalPublicKey;
+
 use crate::{
     memory::Memory,
     messages::{Code, MAX_SIGNERS, Published, Subject},
@@ -25,7 +27,7 @@ pub(crate) struct Settling {
     /// How many changes were settled: the number of the next row.
     settled: u64,
     /// What each signer was seen to hold, by its approval key.
-    seen: BTreeMap<[u8; 32], Seen>,
+    seen: BTreeMap<ApprovalPublicKey, Seen>,
 }
 
 struct Seen {
@@ -154,7 +156,7 @@ impl<B: Rulebook> Node<B> {
     pub(crate) fn seen(
         &self,
         store: &dyn Store,
-        approval: &[u8; 32],
+        approval: &ApprovalPublicKey,
     ) -> Result<Option<SignedCheckpoint>, CheckpointError> {
         let note = match self.settling.seen.get(approval) {
             Some(seen) => Some(seen.note.clone()),

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 use bauta_log::{Edge, Head, SignedCheckpoint};
 use rand_core::{CryptoRng, RngCore};
 
+use bauta_statement::approval::ApprovalPublicKey;
+
 use crate::{
     boot::{Boot, NotWelcome, Proof, Starts, Welcome},
     memory::Memory,
@@ -36,7 +38,7 @@ pub(crate) struct Standing {
     /// The largest head that this node has cosigned, which may be behind the one that it holds.
     pub(crate) cosigned: Head,
     /// The head that each signer named when it welcomed this boot, by approval key.
-    welcomes: BTreeMap<[u8; 32], Head>,
+    welcomes: BTreeMap<ApprovalPublicKey, Head>,
     /// The roots that this log had at the sizes of those heads, as far as it reaches.
     roots: BTreeMap<u64, Digest>,
 }
@@ -63,10 +65,10 @@ impl Standing {
         name: &str,
         origin: &str,
         boot: BootId,
-        approval: &dyn crate::keys::Ed25519Key,
+        approval: &dyn crate::keys::Approver,
         store: &dyn Store,
     ) -> Result<Self, RestoreError> {
-        let own = approval.public_key();
+        let own = approval.approval_key();
         let mut starts = match store.remembered(&Memory::Starts(own)) {
             Some(bytes) => Starts::read(&bytes).ok_or(RestoreError::Memory)?,
             None => Starts::default(),
@@ -116,7 +118,7 @@ impl<B: Rulebook> Node<B> {
     fn save_starts(&self, output: &mut Output) {
         // It serialized when it was read, or is a few bytes more than empty.
         if let Ok(value) = self.standing.starts.to_bytes() {
-            let own = self.keys.approval.public_key();
+            let own = self.keys.approval.approval_key();
             output.persist.push(remember(Memory::Starts(own), value));
         }
     }
@@ -154,7 +156,7 @@ impl<B: Rulebook> Node<B> {
     /// Another signer has started.
     pub(crate) fn other_started(&mut self, store: &dyn Store, boot: Boot, output: &mut Output) {
         let origin = self.config.log.name();
-        let own = self.keys.approval.public_key();
+        let own = self.keys.approval.approval_key();
         if boot.is_signed_by(origin, &own) {
             // Its own start comes back. One that it does not know of is a copy's.
             return self.not_welcome(Proof::Boot(boot), output);
@@ -298,7 +300,7 @@ impl<B: Rulebook> Node<B> {
     /// The signers whose welcomes count, and how many of them are needed.
     fn hosts(&self) -> Option<(AuthoritySigners, usize)> {
         let mut settled = self.rulebook.authorities().into_iter().next()?;
-        let own = self.keys.approval.public_key();
+        let own = self.keys.approval.approval_key();
         let all = settled.signers.len();
         settled.signers.retain(|signer| signer.approval != own);
         let seated = settled.signers.len() < all;
@@ -357,7 +359,7 @@ impl<B: Rulebook> Node<B> {
         if self.standing.stage == Stage::Out || !self.convicts(&proof) {
             return;
         }
-        let own = self.keys.approval.public_key();
+        let own = self.keys.approval.approval_key();
         let Ok(value) = proof.to_bytes() else { return };
         output.persist.push(remember(Memory::Out(own), value));
         self.standing.stage = Stage::Out;
@@ -373,7 +375,7 @@ impl<B: Rulebook> Node<B> {
         match proof {
             Proof::Boot(boot) => {
                 let own = &self.standing.statement;
-                boot.is_signed_by(self.config.log.name(), &self.keys.approval.public_key())
+                boot.is_signed_by(self.config.log.name(), &self.keys.approval.approval_key())
                     && (boot.counter > own.counter
                         || own.at(boot.counter).is_some_and(|id| *id != boot.boot))
             }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::custody::Custodian;
 use super::hierarchy::Purpose;
 use super::{FileError, Header, Kind, text};
+use crate::approval::ApprovalKey;
 use crate::note::{CosignatureKey, Digest, NoteKey, sha256};
 
 /// The name that every authority file has.
@@ -102,7 +103,7 @@ pub struct Signer {
     #[serde(with = "text::hex")]
     pub tls: Digest,
     /// Key by which it agrees to the result of a key generation.
-    pub approval: NoteKey,
+    pub approval: ApprovalKey,
 }
 
 /// The numbers of section 4, "Quorums".
@@ -334,18 +335,19 @@ impl Authority {
 
     /// Keys have one purpose each, and names one bearer.
     fn check_distinct(&self) -> Result<(), FileError> {
-        let mut keys = BTreeSet::from([self.log.key.public()]);
+        let mut keys = BTreeSet::from([self.log.key.public().to_vec()]);
         let mut names = BTreeSet::new();
         let mut distinct = true;
         for key in &self.administrators.keys {
-            distinct &= keys.insert(key.public());
+            distinct &= keys.insert(key.public().to_vec());
         }
         let mut tls = BTreeSet::new();
         let mut cosigners = BTreeSet::new();
         for signer in &self.signers {
-            distinct &= keys.insert(signer.cosignature.public());
-            distinct &= keys.insert(signer.approval.public());
+            distinct &= keys.insert(signer.cosignature.public().to_vec());
+            distinct &= keys.insert(signer.approval.public().as_bytes().to_vec());
             distinct &= tls.insert(signer.tls);
+            distinct &= tls.insert(sha256(&signer.approval.public().spki()));
             if !text::is_name(&signer.name)
                 || !names.insert(signer.name.as_str())
                 || !cosigners.insert(signer.cosignature.name())
@@ -474,7 +476,7 @@ impl Authority {
     }
 
     /// Approval keys of all signers, in their order.
-    pub fn approval_keys(&self) -> Vec<NoteKey> {
+    pub fn approval_keys(&self) -> Vec<ApprovalKey> {
         self.signers
             .iter()
             .map(|signer| signer.approval.clone())

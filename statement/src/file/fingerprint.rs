@@ -83,7 +83,7 @@ impl FromStr for Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::note::{CosignatureKey, NoteKey, NoteSigner};
+    use crate::note::{CosignatureKey, NoteSigner};
 
     fn signer(seed: u8) -> Signer {
         let key = |seed| NoteSigner::from_secret("signer-1", &[seed; 32]).unwrap();
@@ -92,7 +92,7 @@ mod tests {
             name: "signer-1".into(),
             cosignature: CosignatureKey::new("signer-1", &cosignature.verifier().public()).unwrap(),
             tls: [seed; 32],
-            approval: NoteKey::new("signer-1", &approval.verifier().public()).unwrap(),
+            approval: approval.verifier().into(),
         }
     }
 

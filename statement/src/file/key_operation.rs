@@ -7,7 +7,8 @@ use super::hierarchy::{
     InstallCaCertificate, MAX_PATH_LENGTH, Purpose, RequestCaCertificate, SignSubordinateCa,
 };
 use super::{FileError, authority::Quorum, text};
-use crate::note::{Digest, NoteKey};
+use crate::approval::{ApprovalKey, ApprovalPublicKey};
+use crate::note::Digest;
 
 /// Body of a `key-operation` file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +100,7 @@ pub struct Participant {
     /// The signer's name in `authority`.
     pub signer: String,
     /// Its approval key.
-    pub approval: NoteKey,
+    pub approval: ApprovalKey,
 }
 
 /// What stands in the CA certificate; the rest is fixed by the profile.
@@ -270,7 +271,7 @@ pub(super) fn is_zero(number: &u8) -> bool {
 /// Whether identifiers run from 1, over distinct signers with distinct keys.
 fn run_from_one(participants: &[Participant]) -> bool {
     let mut signers = BTreeSet::new();
-    let mut keys: BTreeSet<Digest> = BTreeSet::new();
+    let mut keys: BTreeSet<ApprovalPublicKey> = BTreeSet::new();
     participants.iter().enumerate().all(|(index, participant)| {
         usize::from(participant.identifier) == index + 1
             && signers.insert(&participant.signer)

@@ -51,7 +51,7 @@ fn authority() -> Authority {
                 )
                 .unwrap(),
                 tls: [i; 32],
-                approval: signer(&format!("signer-{i}"), 20 + i).verifier(),
+                approval: signer(&format!("signer-{i}"), 20 + i).verifier().into(),
             })
             .collect(),
         quorum: Quorum::FIVE,
@@ -188,7 +188,7 @@ fn a_contradictory_resharing_or_repair_is_refused() {
         .map(|i| Participant {
             identifier: u16::from(i) + 1,
             signer: format!("signer-{i}"),
-            approval: signer("approval", 40 + i).verifier(),
+            approval: signer("approval", 40 + i).verifier().into(),
         })
         .collect();
     let names = |range: std::ops::Range<u8>| range.map(|i| format!("signer-{i}")).collect();
@@ -365,7 +365,7 @@ fn key_operations_are_checked() {
             .map(|i| Participant {
                 identifier: u16::from(i) + 1,
                 signer: format!("signer-{i}"),
-                approval: signer(&format!("signer-{i}"), 20 + i).verifier(),
+                approval: signer(&format!("signer-{i}"), 20 + i).verifier().into(),
             })
             .collect(),
         n: 5,

@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bauta_statement::approval::ApprovalKey;
 use bauta_statement::entry::ObjectRef;
 use bauta_statement::epoch::{
     MAX_ISSUER_SETS, MAX_ISSUERS, MAX_POLICIES, MAX_REVOKED, MAX_SCHEMAS,
@@ -12,7 +13,7 @@ use bauta_statement::file::parameters::Provenance;
 use bauta_statement::file::{
     Body, Header, IssuerSet, KeyOperation, Kind, Parameters, RevocationList, SignedFile, Tombstone,
 };
-use bauta_statement::note::NoteKey;
+use bauta_statement::note::SigningParty;
 use bauta_statement::policy::{Policy, RelationName};
 use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, Relation};
 use bauta_statement::schema::Schema;
@@ -408,16 +409,16 @@ pub(super) fn all_signed(
     participants: &[Participant],
     who: &'static str,
 ) -> Result<(), Refusal> {
-    let keys: Vec<NoteKey> = participants
+    let keys: Vec<ApprovalKey> = participants
         .iter()
         .map(|participant| participant.approval.clone())
         .collect();
     signed(file, &keys, keys.len(), who)
 }
 
-pub(super) fn signed(
+pub(super) fn signed<K: SigningParty>(
     file: &SignedFile,
-    keys: &[NoteKey],
+    keys: &[K],
     needed: usize,
     who: &'static str,
 ) -> Result<(), Refusal> {

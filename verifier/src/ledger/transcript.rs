@@ -107,7 +107,9 @@ fn messages(
             .iter()
             .find(|one| one.name == message.name);
         let signed = message.signed_bytes().map_err(refused)?;
-        if !signer.is_some_and(|signer| signer.approval.verify(&signed, &message.signature)) {
+        if !signer
+            .is_some_and(|signer| signer.approval.public().verify(&signed, &message.signature))
+        {
             return Err(refused(format!(
                 "{}'s message does not bear its approval key's signature",
                 message.name

@@ -102,7 +102,7 @@ impl World {
                     )
                     .unwrap(),
                     tls: [i; 32],
-                    approval: signer(&format!("signer-{i}"), 30 + i).verifier(),
+                    approval: signer(&format!("signer-{i}"), 30 + i).verifier().into(),
                 })
                 .collect(),
             quorum: Quorum::FIVE,

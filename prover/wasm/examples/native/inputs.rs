@@ -216,7 +216,7 @@ fn authority(administrator: &NoteSigner) -> anyhow::Result<Authority> {
                     &key(&cosigner, 20 + number)?.verifier().public(),
                 )?,
                 tls: [number; 32],
-                approval: key(&name, 30 + number)?.verifier(),
+                approval: key(&name, 30 + number)?.verifier().into(),
                 name,
             })
         })

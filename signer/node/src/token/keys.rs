@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use bauta_log::key::CosignatureVerifier;
-use bauta_signer_protocol::keys::{Ed25519Key, NodeKeys};
-use bauta_statement::note::NoteKey;
+use bauta_signer_protocol::keys::{Approver as _, Ed25519Key as _, NodeKeys};
+use bauta_statement::approval::{ApprovalKey, ApprovalPublicKey};
 use ed25519_dalek::SigningKey;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use super::{
     error::{Answer, Failure, TokenError, fail},
     objects,
     seal::{FILE, SealBy, TokenSeal},
-    signing::{TlsKey, TokenKey},
+    signing::{P256Approval, TlsKey, TokenKey},
     wire::{Key, KeyKind, Reply, Request},
 };
 use crate::{
@@ -42,10 +42,10 @@ pub enum Place {
     Sealed,
 }
 
-/// Of which kind the TLS key is. It is in the token always.
+/// Of which kind a key is that is in the token always: of approvals, of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum TlsKind {
+pub enum Kind {
     /// ECDSA P-256.
     P256,
     /// Ed25519.
@@ -60,10 +60,10 @@ pub struct Plan {
     pub seal: SealBy,
     /// The cosignature key: Ed25519, since C2SP has no other cosignature of this kind.
     pub cosignature: Place,
-    /// The approval key: Ed25519, since signed files have no other signature.
-    pub approval: Place,
-    /// The TLS key.
-    pub tls: TlsKind,
+    /// The approval key: Ed25519 where the token has it.
+    pub approval: Kind,
+    /// The TLS key: P-256 where the token has it, which every TLS library takes.
+    pub tls: Kind,
 }
 
 /// What `token.json` holds.
@@ -90,26 +90,30 @@ impl Plan {
             }
         };
         let tls = match (&probe.p256, &probe.ed25519) {
-            (Outcome::Works { .. }, _) => TlsKind::P256,
-            (_, Outcome::Works { .. }) => TlsKind::Ed25519,
-            _ => return no_tls(),
+            (Outcome::Works { .. }, _) => Kind::P256,
+            (_, Outcome::Works { .. }) => Kind::Ed25519,
+            _ => return signs_neither(),
         };
-        let place = if probe.ed25519.works() {
-            Place::Token
+        let (cosignature, approval) = if probe.ed25519.works() {
+            (Place::Token, Kind::Ed25519)
         } else {
-            Place::Sealed
+            (Place::Sealed, Kind::P256)
         };
         Ok(Self {
             seal,
-            cosignature: place,
-            approval: place,
+            cosignature,
+            approval,
             tls,
         })
     }
 
     /// For people.
     pub(super) fn lines(self) -> Vec<String> {
-        let place = |place| match place {
+        let kind = |kind| match kind {
+            Kind::P256 => "ECDSA P-256 in the token",
+            Kind::Ed25519 => "Ed25519 in the token",
+        };
+        let cosignature = match self.cosignature {
             Place::Token => "Ed25519 in the token",
             Place::Sealed => "Ed25519, sealed like the share",
         };
@@ -120,17 +124,14 @@ impl Plan {
                     "share: sealed by ECDH P-256 in the token and AES-256-GCM outside".to_owned()
                 }
             },
-            format!("cosignature key: {}", place(self.cosignature)),
-            format!("approval key: {}", place(self.approval)),
-            match self.tls {
-                TlsKind::P256 => "TLS key: ECDSA P-256 in the token".to_owned(),
-                TlsKind::Ed25519 => "TLS key: Ed25519 in the token".to_owned(),
-            },
+            format!("cosignature key: {cosignature}"),
+            format!("approval key: {}", kind(self.approval)),
+            format!("TLS key: {}", kind(self.tls)),
         ]
     }
 }
 
-fn no_tls<T>() -> Answer<T> {
+fn signs_neither<T>() -> Answer<T> {
     fail(
         Failure::Unsupported,
         "it signs neither by ECDSA P-256 nor by EdDSA: use another token",
@@ -141,6 +142,9 @@ fn no_tls<T>() -> Answer<T> {
 fn label(name: &str, purpose: &str) -> String {
     format!("bauta:{name}:{purpose}")
 }
+
+const COSIGN: &str = "cosignature";
+const APPROVE: &str = "approval";
 
 /// Makes a signer's keys in the token and in `folder`, and returns their public side. Whatever fails, the token is left as it
 /// was; it is never initialised, and no object in it is overwritten.
@@ -190,12 +194,14 @@ impl Maker<'_> {
     fn make(&mut self, folder: &Path) -> Result<PublicKeys, KeysError> {
         files::private_folder(folder)?;
         let (by, vault) = self.vault(folder)?;
-        let (cosignature, cosignature_key) =
-            self.ed25519(&vault, folder, COSIGNATURE, "cosignature")?;
-        let (approval, approval_key) = self.ed25519(&vault, folder, APPROVAL, "approval")?;
+        let (cosignature, cosignature_key) = match self.supported(KeyKind::Ed25519, COSIGN)? {
+            Some(key) => (Place::Token, key.public_key()),
+            None => (Place::Sealed, sealed_ed25519(&vault, folder, COSIGNATURE)?),
+        };
+        let (approval, approval_key) = self.approval()?;
         let (tls, tls_key) = self.tls()?;
         let certificate = self_signed(self.name, &tls_key)?;
-        let public = describe(self.name, &cosignature_key, &approval_key, &certificate)?;
+        let public = describe(self.name, &cosignature_key, approval_key, &certificate)?;
         let made = Made {
             serial: self.token.serial(),
             plan: Plan {
@@ -237,38 +243,33 @@ impl Maker<'_> {
         Ok(Vault::create(folder, &seal)?)
     }
 
-    /// A key that signs in the token, or, where that has no EdDSA, one that lies sealed.
-    fn ed25519(
-        &mut self,
-        vault: &Vault,
-        folder: &Path,
-        file: &'static str,
-        purpose: &str,
-    ) -> Result<(Place, [u8; 32]), KeysError> {
-        match self.signing(KeyKind::Ed25519, purpose) {
-            Ok(key) => Ok((Place::Token, key.public_key())),
-            Err(error) if error.failure() == Failure::Unsupported => {
-                let key = SigningKey::generate(&mut rand::rngs::OsRng);
-                write_sealed(vault, folder, file, &Zeroizing::new(key.to_bytes())[..])?;
-                Ok((Place::Sealed, key.verifying_key().to_bytes()))
-            }
-            Err(error) => Err(error.into()),
+    fn approval(&mut self) -> Answer<(Kind, ApprovalPublicKey)> {
+        if let Some(key) = self.supported(KeyKind::Ed25519, APPROVE)? {
+            return Ok((Kind::Ed25519, key.approval_key()));
+        }
+        match self.supported(KeyKind::P256, APPROVE)? {
+            Some(key) => Ok((Kind::P256, P256Approval::new(key)?.approval_key())),
+            None => signs_neither(),
         }
     }
 
-    fn tls(&mut self) -> Answer<(TlsKind, TlsKey)> {
-        let (kind, key) = match self.signing(KeyKind::P256, "tls") {
-            Ok(key) => (TlsKind::P256, key),
-            Err(error) if error.failure() == Failure::Unsupported => {
-                match self.signing(KeyKind::Ed25519, "tls") {
-                    Ok(key) => (TlsKind::Ed25519, key),
-                    Err(error) if error.failure() == Failure::Unsupported => return no_tls(),
-                    Err(error) => return Err(error),
-                }
-            }
-            Err(error) => return Err(error),
-        };
-        Ok((kind, TlsKey::new(key)))
+    fn tls(&mut self) -> Answer<(Kind, TlsKey)> {
+        if let Some(key) = self.supported(KeyKind::P256, "tls")? {
+            return Ok((Kind::P256, TlsKey::new(key)));
+        }
+        match self.supported(KeyKind::Ed25519, "tls")? {
+            Some(key) => Ok((Kind::Ed25519, TlsKey::new(key))),
+            None => signs_neither(),
+        }
+    }
+
+    /// A key that signs in the token, if the token has its kind.
+    fn supported(&mut self, kind: KeyKind, purpose: &str) -> Answer<Option<TokenKey>> {
+        match self.signing(kind, purpose) {
+            Ok(key) => Ok(Some(key)),
+            Err(error) if error.failure() == Failure::Unsupported => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn signing(&mut self, kind: KeyKind, purpose: &str) -> Answer<TokenKey> {
@@ -291,6 +292,13 @@ impl Maker<'_> {
             let _ = self.token.call(&Request::Destroy(key));
         }
     }
+}
+
+/// A key that lies sealed.
+fn sealed_ed25519(vault: &Vault, folder: &Path, file: &str) -> Result<[u8; 32], KeysError> {
+    let key = SigningKey::generate(&mut rand::rngs::OsRng);
+    write_sealed(vault, folder, file, &Zeroizing::new(key.to_bytes())[..])?;
+    Ok(key.verifying_key().to_bytes())
 }
 
 fn public_half(reply: Answer<Reply>) -> Answer<Vec<u8>> {
@@ -361,46 +369,38 @@ pub fn load(folder: &Path, token: &Arc<Token>) -> Result<Keys, KeysError> {
             ),
         )
     };
-    let signing = |place: Place,
-                   file: &'static str,
-                   purpose: &str,
-                   published: [u8; 32]|
-     -> Result<Box<dyn Ed25519Key + Send>, KeysError> {
-        let key: Box<dyn Ed25519Key + Send> = match place {
-            Place::Sealed => Box::new(sealed_key(&vault, folder, file)?),
-            Place::Token => {
-                let key = objects::key(KeyKind::Ed25519, &label(name, purpose));
-                let half = find(token, &key)?;
-                Box::new(TokenKey::new(token.clone(), key, half))
-            }
-        };
-        if published != key.public_key() {
-            return Err(another(purpose).into());
-        }
-        Ok(key)
+    let in_token = |kind, purpose| {
+        let key = objects::key(kind, &label(name, purpose));
+        let half = find(token, &key)?;
+        Ok::<_, TokenError>(TokenKey::new(token.clone(), key, half))
     };
     let cosignature: CosignatureVerifier = public
         .cosignature
         .parse()
         .map_err(|error| damaged(keys::PUBLIC_FILE, &error))?;
     let approval =
-        NoteKey::parse(&public.approval).map_err(|error| damaged(keys::PUBLIC_FILE, &error))?;
+        ApprovalKey::parse(&public.approval).map_err(|error| damaged(keys::PUBLIC_FILE, &error))?;
     let node = NodeKeys {
-        cosignature: signing(
-            plan.cosignature,
-            COSIGNATURE,
-            "cosignature",
-            *cosignature.public_key(),
-        )?,
-        approval: signing(plan.approval, APPROVAL, "approval", approval.public())?,
+        cosignature: match plan.cosignature {
+            Place::Token => Box::new(in_token(KeyKind::Ed25519, COSIGN)?),
+            Place::Sealed => Box::new(sealed_key(&vault, folder, COSIGNATURE)?),
+        },
+        approval: match plan.approval {
+            Kind::Ed25519 => Box::new(in_token(KeyKind::Ed25519, APPROVE)?),
+            Kind::P256 => Box::new(P256Approval::new(in_token(KeyKind::P256, APPROVE)?)?),
+        },
     };
+    if node.cosignature.public_key() != *cosignature.public_key() {
+        return Err(another(COSIGN).into());
+    }
+    if node.approval.approval_key() != approval.public() {
+        return Err(another(APPROVE).into());
+    }
     let kind = match plan.tls {
-        TlsKind::P256 => KeyKind::P256,
-        TlsKind::Ed25519 => KeyKind::Ed25519,
+        Kind::P256 => KeyKind::P256,
+        Kind::Ed25519 => KeyKind::Ed25519,
     };
-    let key = objects::key(kind, &label(name, "tls"));
-    let half = find(token, &key)?;
-    let tls = TlsKey::new(TokenKey::new(token.clone(), key, half));
+    let tls = TlsKey::new(in_token(kind, "tls")?);
     let certificate = certificate(folder)?;
     let presented =
         crate::tls::pin(&certificate).map_err(|error| damaged(keys::TLS_CERTIFICATE, &error))?;

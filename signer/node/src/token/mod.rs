@@ -25,7 +25,7 @@ pub use check::{Outcome, Probe, Report, TokenReport, Tokens};
 pub use client::{Opening, Token, list};
 pub use config::{SlotName, TokenConfig};
 pub use error::{Failure, PIN_EXIT_STATUS, TokenError};
-pub use keys::{PLAN_FILE, Place, Plan, TlsKind, create, load, serial, vault};
+pub use keys::{Kind, PLAN_FILE, Place, Plan, create, load, serial, vault};
 pub use module::{SUBCOMMAND, serve};
 pub use pin::{CREDENTIAL, pin_from_file};
 pub use seal::SealBy;

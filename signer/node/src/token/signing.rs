@@ -1,10 +1,11 @@
-//! Signing keys in a token: Ed25519 for cosignatures and approvals, P-256 or Ed25519 for TLS. Every signature is verified before
+//! Signing keys in a token: Ed25519 for cosignatures, Ed25519 or P-256 for approvals and TLS. Every signature is verified before
 //! it leaves: a token, or the process between, that answers with anything else is noticed here and not by a peer.
 
 use std::sync::Arc;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use bauta_signer_protocol::keys::{Ed25519Key, KeyError, verify_ed25519};
+use bauta_signer_protocol::keys::{Approver, Ed25519Key, KeyError, verify_ed25519};
+use bauta_statement::approval::{ApprovalPublicKey, in_lower_half};
 use der::{Encode as _, asn1::UintRef};
 use rustls::{SignatureAlgorithm, SignatureScheme};
 
@@ -84,6 +85,31 @@ impl Ed25519Key for TokenKey {
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
         Ok(self.signature(message)?)
+    }
+}
+
+/// A P-256 key as an approval key.
+pub(super) struct P256Approval {
+    key: TokenKey,
+    public: ApprovalPublicKey,
+}
+
+impl P256Approval {
+    pub(super) fn new(key: TokenKey) -> Answer<Self> {
+        match ApprovalPublicKey::from_sec1(&key.public) {
+            Some(public) => Ok(Self { key, public }),
+            None => fail(Failure::Refused, "its P-256 key is no point of the curve"),
+        }
+    }
+}
+
+impl Approver for P256Approval {
+    fn approval_key(&self) -> ApprovalPublicKey {
+        self.public
+    }
+
+    fn approve(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
+        Ok(in_lower_half(self.key.signature(message)?))
     }
 }
 

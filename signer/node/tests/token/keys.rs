@@ -6,10 +6,10 @@ use bauta_log::key::CosignatureVerifier;
 use bauta_signer::{
     keys::{KeysError, PublicKeys},
     seal::{SealError, SealKind},
-    token::{self, Failure, Place, Plan, SealBy, TlsKind, Token},
+    token::{self, Failure, Kind, Place, Plan, SealBy, Token},
 };
 use bauta_signer_protocol::keys::verify_ed25519;
-use bauta_statement::note::NoteKey;
+use bauta_statement::approval::ApprovalKey;
 use rustls::SignatureScheme;
 
 use crate::soft_token::SoftToken;
@@ -46,14 +46,16 @@ pub(crate) fn use_all_in(folder: &Path, token: &Arc<Token>, public: &PublicKeys)
         b"secret"
     );
     let cosignature: CosignatureVerifier = public.cosignature.parse().unwrap();
-    let approval = NoteKey::parse(&public.approval).unwrap();
-    for (key, expected) in [
-        (&keys.node.cosignature, *cosignature.public_key()),
-        (&keys.node.approval, approval.public()),
-    ] {
-        assert_eq!(key.public_key(), expected);
-        let signature = key.sign(b"message").unwrap();
-        assert!(verify_ed25519(&expected, b"message", &signature));
+    let (cosigner, published) = (&keys.node.cosignature, cosignature.public_key());
+    assert_eq!(cosigner.public_key(), *published);
+    let signature = cosigner.sign(b"message").unwrap();
+    assert!(verify_ed25519(published, b"message", &signature));
+    let approval = ApprovalKey::parse(&public.approval).unwrap().public();
+    assert_eq!(keys.node.approval.approval_key(), approval);
+    // ECDSA's s is in either half by chance: each counts.
+    for number in 0..16_u8 {
+        let signature = keys.node.approval.approve(&[number]).unwrap();
+        assert!(approval.verify(&[number], &signature));
     }
     let certified = keys.identity.resolve(
         &[],
@@ -86,8 +88,8 @@ fn what_a_token_lacks_is_made_up_for() {
     let all = Plan {
         seal: SealBy::AesGcm,
         cosignature: Place::Token,
-        approval: Place::Token,
-        tls: TlsKind::P256,
+        approval: Kind::Ed25519,
+        tls: Kind::P256,
     };
     for (mechanisms, expected) in [
         (&[] as &[&str], all),
@@ -102,14 +104,14 @@ fn what_a_token_lacks_is_made_up_for() {
             &["CKM_EDDSA"],
             Plan {
                 cosignature: Place::Sealed,
-                approval: Place::Sealed,
+                approval: Kind::P256,
                 ..all
             },
         ),
         (
             &["CKM_ECDSA"],
             Plan {
-                tls: TlsKind::Ed25519,
+                tls: Kind::Ed25519,
                 ..all
             },
         ),
@@ -117,12 +119,9 @@ fn what_a_token_lacks_is_made_up_for() {
         let soft = SoftToken::without(mechanisms);
         let public = token::create(&soft.keys("one"), "one", &soft.open().unwrap()).unwrap();
         assert_eq!(plan(&soft, "one"), expected, "{mechanisms:?}");
-        for (file, place) in [
-            ("cosignature.key", expected.cosignature),
-            ("approval.key", expected.approval),
-        ] {
-            assert_eq!(soft.keys("one").join(file).exists(), place == Place::Sealed);
-        }
+        let sealed = soft.keys("one").join("cosignature.key").exists();
+        assert_eq!(sealed, expected.cosignature == Place::Sealed);
+        assert!(!soft.keys("one").join("approval.key").exists());
         let mode = fs::metadata(soft.keys("one").join("dek.token"))
             .unwrap()
             .permissions()

@@ -77,7 +77,7 @@ fn a_token_that_was_taken_out_is_found_again_when_it_is_back() {
             assert!(start.elapsed() < Duration::from_secs(5), "{error}");
             std::thread::sleep(Duration::from_millis(20));
         }
-        sign(&*keys.node.approval).unwrap();
+        keys.node.approval.approve(b"message").unwrap();
     }
 }
 

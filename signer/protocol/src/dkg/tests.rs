@@ -28,7 +28,7 @@ fn participants() -> Participants {
             .map(|i| Participant {
                 identifier: i,
                 name: format!("signer-{i}"),
-                approval_key: approval(i).verifying_key().to_bytes(),
+                approval_key: approval(i).approval_key(),
             })
             .collect(),
         threshold: 2,

@@ -22,7 +22,7 @@ fn participant(i: usize) -> Participant {
     Participant {
         identifier: i as u16 + 1,
         name: format!("signer-{}", i + 1),
-        approval_key: approval(i).verifying_key().to_bytes(),
+        approval_key: approval(i).approval_key(),
     }
 }
 

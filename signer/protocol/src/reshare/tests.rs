@@ -20,7 +20,7 @@ fn participant(identifier: u16, number: u16) -> Participant {
     Participant {
         identifier,
         name: format!("signer-{number}"),
-        approval_key: approval(number).verifying_key().to_bytes(),
+        approval_key: approval(number).approval_key(),
     }
 }
 

@@ -3,13 +3,13 @@
 use bauta_signer_protocol::{
     attended::{Approval, SESSION},
     coordinator::Event,
-    messages::{Code, Hello, ToCoordinator, ToNode},
+    messages::{Code, DkgRound1s, DkgRun, DkgStart, Hello, ToCoordinator, ToNode},
     node::NodeEvent,
 };
 
 use crate::{
     shares::{issued, request, verdict},
-    toy::entry,
+    toy::{OPERATION, entry},
     world::World,
 };
 
@@ -186,4 +186,54 @@ fn a_key_waits_for_every_holder() {
     world.attend(4, operations([index]));
     assert!(world.run(60, |w| w.agreed().is_some()));
     assert!(world.culprits().is_empty());
+}
+
+/// A run's secrets are in memory alone, and not in a node whose holder is away: it begins anew.
+#[test]
+fn what_a_node_made_of_a_run_goes_with_its_holder() {
+    let mut world = World::new(7, 5, 3, 4);
+    for i in 0..5 {
+        world.nodes[i].attended = true;
+        world.restart(i);
+    }
+    let now = world.seconds();
+    world.log(&[entry(b'K', now, b"")]);
+    let index = world.size() - 1;
+    assert!(world.run(60, |w| {
+        w.nodes
+            .iter()
+            .all(|n| n.node.as_ref().unwrap().head().size == index + 1)
+    }));
+    let run = DkgRun {
+        operation: OPERATION,
+        index,
+        attempt: [1; 16],
+    };
+    let cosigned = world.cosigned.clone().unwrap();
+    let proof = world.log.proof(index, cosigned.signed());
+    let mut round1 = Vec::new();
+    for i in 0..5 {
+        world.attend(i, operations([index]));
+        let start = DkgStart {
+            run,
+            proof: proof.clone().into(),
+        };
+        match world.tell(i, ToNode::DkgStart(start)).as_slice() {
+            [ToCoordinator::DkgRound1(said)] => round1.push(said.clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+    let node = world.nodes[0].node.as_mut().unwrap();
+    let left = node.leave();
+    assert!(left.events.contains(&NodeEvent::Left));
+    world.attend(0, operations([index]));
+    let all = ToNode::DkgRound1s(DkgRound1s { run, round1 });
+    assert!(matches!(
+        world.tell(0, all.clone()).as_slice(),
+        [ToCoordinator::Refused(refused)] if refused.code == Code::OutOfTurn
+    ));
+    assert!(matches!(
+        world.tell(1, all).as_slice(),
+        [ToCoordinator::DkgRound2(_)]
+    ));
 }

@@ -15,6 +15,7 @@ use bauta_signer_protocol::{
 use ed25519_dalek::SigningKey;
 
 use crate::{
+    approvals::ApprovalSecret,
     kept::MemoryStore,
     toy::{OPERATION, entry},
     world::{ORIGIN, World},
@@ -236,8 +237,8 @@ fn welcome_of(answers: &[ToCoordinator]) -> Welcome {
     }
 }
 
-fn approval(world: &World, i: usize) -> SigningKey {
-    SigningKey::from_bytes(&world.nodes[i].seeds.1)
+fn approval(world: &World, i: usize) -> ApprovalSecret {
+    ApprovalSecret::of(i, &world.nodes[i].seeds.1)
 }
 
 #[test]

@@ -25,7 +25,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::{
     kept::{Log, MemoryStore},
-    ledger::{EXPIRES, approval, authority, cosignature, note_signer},
+    ledger::{EXPIRES, approval, approval_key, authority, cosignature, note_signer},
     world::{ORIGIN, START},
 };
 
@@ -44,7 +44,7 @@ fn signer(id: Id) -> Signer {
         name: name(id),
         cosignature: cosignature(id),
         tls: [id; 32],
-        approval: approval(id).verifier(),
+        approval: approval_key(id),
     }
 }
 
@@ -109,10 +109,10 @@ impl Signers {
                 cosignature: CosignatureVerifier::new(key.name(), &key.public()).unwrap(),
                 attended: false,
             },
-            NodeKeys::in_memory(
-                SigningKey::from_bytes(&[50 + id; 32]),
-                SigningKey::from_bytes(&[100 + id; 32]),
-            ),
+            NodeKeys {
+                cosignature: Box::new(SigningKey::from_bytes(&[50 + id; 32])),
+                approval: Box::new(approval(id)),
+            },
             LedgerRulebook::new(*self.ledger.pinned()),
             store.head.clone(),
             Vec::new(),

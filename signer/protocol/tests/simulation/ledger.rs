@@ -7,7 +7,7 @@ use bauta_log::{CosignatureVerifier, CosignedCheckpoint};
 use bauta_signer_protocol::{
     coordinator::{Coordinator, CoordinatorOutput, Event, Patience},
     generation::GenerationTask,
-    keys::NodeKeys,
+    keys::{Approver as _, NodeKeys},
     ledger_rulebook::{self, LedgerRulebook, authority_note, membership, participants},
     messages::{Code, Digest, GroupKey, ToNode},
     node::{Node, NodeConfig},
@@ -16,6 +16,7 @@ use bauta_signer_protocol::{
     sessions::SignTask,
 };
 use bauta_statement::{
+    approval::ApprovalKey,
     certificate::{self, Document, ca},
     entry::{Body, Entry, Issuance, ObjectRef},
     file::{
@@ -34,6 +35,7 @@ use ed25519_dalek::SigningKey;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::{
+    approvals::ApprovalSecret,
     kept::{Log, MemoryStore},
     world::{ORIGIN, START},
 };
@@ -44,8 +46,12 @@ pub(crate) fn note_signer(name: &str, seed: u8) -> NoteSigner {
     NoteSigner::from_secret(name, &[seed; 32]).unwrap()
 }
 
-pub(crate) fn approval(i: u8) -> NoteSigner {
-    note_signer(&format!("signer-{i}-approval"), 100 + i)
+pub(crate) fn approval(i: u8) -> ApprovalSecret {
+    ApprovalSecret::of(i.into(), &[100 + i; 32])
+}
+
+pub(crate) fn approval_key(i: u8) -> ApprovalKey {
+    ApprovalKey::new(&format!("signer-{i}-approval"), approval(i).approval_key()).unwrap()
 }
 
 pub(crate) fn cosignature(i: u8) -> CosignatureKey {
@@ -77,7 +83,7 @@ pub(crate) fn authority(log: &Log) -> Authority {
                 name: format!("signer-{i}"),
                 cosignature: cosignature(i),
                 tls: [i; 32],
-                approval: approval(i).verifier(),
+                approval: approval_key(i),
             })
             .collect(),
         quorum: Quorum::FIVE,
@@ -129,10 +135,10 @@ impl Real {
                 cosignature: CosignatureVerifier::new(key.name(), &key.public()).unwrap(),
                 attended: false,
             },
-            NodeKeys::in_memory(
-                SigningKey::from_bytes(&[50 + i; 32]),
-                SigningKey::from_bytes(&[100 + i; 32]),
-            ),
+            NodeKeys {
+                cosignature: Box::new(SigningKey::from_bytes(&[50 + i; 32])),
+                approval: Box::new(approval(i)),
+            },
             LedgerRulebook::new(self.pinned),
             store.head.clone(),
             store.stored_shares(),
@@ -239,7 +245,7 @@ impl Real {
                 .map(|i| Participant {
                     identifier: u16::from(i),
                     signer: format!("signer-{i}"),
-                    approval: approval(i).verifier(),
+                    approval: approval_key(i),
                 })
                 .collect(),
             n: 5,

@@ -1,6 +1,7 @@
 //! Nodes and coordinator on a simulated network: what they refuse, what they survive, and what misbehaving ones of
 //! them cannot do. Every run is seeded; a run that once failed stays as a test by its seed.
 
+mod approvals;
 mod attended;
 mod boots;
 mod byzantine;

@@ -25,7 +25,7 @@ use bauta_signer_protocol::{
         SignerKeys, ToBeSigned,
     },
 };
-use bauta_statement::certificate::Shape;
+use bauta_statement::{approval::ApprovalPublicKey, certificate::Shape};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
@@ -296,7 +296,7 @@ impl Rulebook for Toy {
         vec![self.signers.clone()]
     }
 
-    fn is_founder(&self, approval: &[u8; 32]) -> bool {
+    fn is_founder(&self, approval: &ApprovalPublicKey) -> bool {
         let mut signers = self.signers.signers.iter();
         signers.any(|signer| signer.approval == *approval)
     }
@@ -395,7 +395,10 @@ impl Rulebook for Toy {
     }
 }
 
-pub(crate) fn participants(approval: &[(String, [u8; 32])], threshold: u16) -> Participants {
+pub(crate) fn participants(
+    approval: &[(String, ApprovalPublicKey)],
+    threshold: u16,
+) -> Participants {
     Participants {
         list: approval
             .iter()

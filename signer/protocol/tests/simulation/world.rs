@@ -12,7 +12,7 @@ use bauta_signer_protocol::{
     coordinator::{Coordinator, CoordinatorOutput, Event, Membership, Patience, Signer},
     dkg::{Participant, Participants},
     generation::GenerationTask,
-    keys::{NodeKeys, PublicShares},
+    keys::{Approver as _, NodeKeys, PublicShares},
     memory::Memory,
     messages::{
         Digest, FrostPackage, GroupKey, Message, SharedKey, SignRequest, Slot, Stage,
@@ -23,6 +23,7 @@ use bauta_signer_protocol::{
     rulebook::Store,
     sessions::SignTask,
 };
+use bauta_statement::approval::ApprovalPublicKey;
 use ed25519_dalek::SigningKey;
 use rand_chacha::{
     ChaCha20Rng,
@@ -30,6 +31,7 @@ use rand_chacha::{
 };
 
 use crate::{
+    approvals::ApprovalSecret,
     kept::{Log, MemoryStore},
     toy::{self, OPERATION, Toy},
 };
@@ -175,15 +177,12 @@ impl World {
                 said: Said::default(),
             })
             .collect();
-        let approvals: Vec<(String, [u8; 32])> = nodes
+        let approvals: Vec<(String, ApprovalPublicKey)> = nodes
             .iter()
-            .map(|node| {
-                (
-                    node.name.clone(),
-                    SigningKey::from_bytes(&node.seeds.1)
-                        .verifying_key()
-                        .to_bytes(),
-                )
+            .enumerate()
+            .map(|(i, node)| {
+                let approval = ApprovalSecret::of(i, &node.seeds.1);
+                (node.name.clone(), approval.approval_key())
             })
             .collect();
         let participants = toy::participants(&approvals[..holders], t);
@@ -243,10 +242,10 @@ impl World {
         );
         rulebook.prefix = self.prefix;
         let node = &self.nodes[i];
-        let keys = NodeKeys::in_memory(
-            SigningKey::from_bytes(&node.seeds.0),
-            SigningKey::from_bytes(&node.seeds.1),
-        );
+        let keys = NodeKeys {
+            cosignature: Box::new(SigningKey::from_bytes(&node.seeds.0)),
+            approval: Box::new(ApprovalSecret::of(i, &node.seeds.1)),
+        };
         let shares = node.store.stored_shares();
         Node::restore(
             NodeConfig {

@@ -296,7 +296,7 @@ fn a_ca_key_follows_from_its_key_operation() {
             (|g| g.t = 4) as fn(&mut bauta_statement::file::key_operation::GenerateKey),
         ),
         ("a stranger", |g| {
-            g.participants[0].approval = stranger().verifier();
+            g.participants[0].approval = stranger().verifier().into();
         }),
     ] {
         let mut generate = world.generate("ca-1");

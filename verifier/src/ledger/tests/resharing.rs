@@ -186,7 +186,8 @@ fn a_resharing_that_does_not_fit_is_not_logged() {
         ("a participant with another key", |one| {
             one.participants[0].approval = NoteSigner::from_secret("signer-0", &[92; 32])
                 .unwrap()
-                .verifier();
+                .verifier()
+                .into();
         }),
         ("a stranger", |one| {
             one.participants[0].signer = "signer-9".into()
@@ -350,7 +351,7 @@ fn participants_may_be_signers_without_a_share() {
         .map(|(identifier, signer)| Participant {
             identifier,
             signer: signer.name().into(),
-            approval: signer.verifier(),
+            approval: signer.verifier().into(),
         })
         .collect();
     reshare.n = 4;

@@ -144,7 +144,9 @@ impl World {
                     )
                     .unwrap(),
                     tls: [i; 32],
-                    approval: note_signer(&format!("signer-{i}"), 30 + i).verifier(),
+                    approval: note_signer(&format!("signer-{i}"), 30 + i)
+                        .verifier()
+                        .into(),
                 })
                 .collect(),
             quorum: Quorum::FIVE,
@@ -271,7 +273,7 @@ impl World {
                 .map(|(signer, identifier)| Participant {
                     identifier,
                     signer: signer.name().into(),
-                    approval: signer.verifier(),
+                    approval: signer.verifier().into(),
                 })
                 .collect(),
             n: 5,
