@@ -21,7 +21,7 @@ use crate::{
     seal::{self, PassphraseSeal, SealKind, Vault},
     store::StoreError,
     tls,
-    token::{self, Opening, Token, TokenConfig},
+    token::{self, Opening, Token, TokenConfig, marker},
     transport::{self, Backoff, HEARTBEAT, Session, TransportError},
     worker::{Command, Shell},
 };
@@ -103,6 +103,7 @@ pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<()
     let Some(token) = token else {
         return run_with(config, keys, reopen, rules, shutdown).await;
     };
+    let (token_config, keys_folder) = (config.token.clone(), config.keys_folder());
     let stop = shutdown.child_token();
     let refusal = token.refusal();
     let mut running = std::pin::pin!(run_with(config, keys, reopen, rules, stop.clone()));
@@ -114,7 +115,12 @@ pub async fn run(config: SignerConfig, shutdown: CancellationToken) -> Result<()
         }
     };
     match token.refused() {
-        Some(refused) => Err(KeysError::Token(refused).into()),
+        Some(refused) => {
+            if let Some(config) = &token_config {
+                marker::remember(&keys_folder, config, &refused);
+            }
+            Err(KeysError::Token(refused).into())
+        }
         None => ended,
     }
 }
@@ -137,8 +143,10 @@ fn unlock(config: &Checked, token: &TokenConfig) -> Result<(Keys, Arc<Token>), K
         strict: config.mode == Mode::Production,
         ..Opening::default()
     };
-    let token = Token::open(token, opening)?;
-    Ok((token::load(&config.keys, &token)?, token))
+    marker::check(&config.keys, token)?;
+    let opened = Token::open(token, opening)
+        .inspect_err(|error| marker::remember(&config.keys, token, error))?;
+    Ok((token::load(&config.keys, &opened)?, opened))
 }
 
 /// Opens the keys that a passphrase seals.

@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod error;
 mod keys;
+pub(crate) mod marker;
 mod module;
 mod objects;
 mod pin;

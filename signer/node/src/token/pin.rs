@@ -5,7 +5,7 @@ use std::{
     fs::{File, Metadata, OpenOptions},
     io::Read as _,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use zeroize::Zeroizing;
@@ -28,16 +28,25 @@ pub fn pin_from_file(file: &Path) -> Result<Zeroizing<String>, TokenError> {
     read(file, &|metadata| strict(metadata))
 }
 
+/// The systemd credential, if there is one.
+fn credential_file() -> Option<PathBuf> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+    let path = Path::new(&folder).join(CREDENTIAL);
+    path.exists().then_some(path)
+}
+
+/// Whether a person will be asked for the PIN.
+pub(super) fn is_typed(file: Option<&Path>) -> bool {
+    file.is_none() && credential_file().is_none()
+}
+
 /// The PIN from `file`, else from the systemd credential, else from the terminal.
 pub(super) fn find(file: Option<&Path>) -> Answer<Pin> {
     if let Some(file) = file {
         return pin_from_file(file);
     }
-    if let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") {
-        let path = Path::new(&folder).join(CREDENTIAL);
-        if path.exists() {
-            return read(&path, &|metadata| credential(metadata));
-        }
+    if let Some(path) = credential_file() {
+        return read(&path, &|metadata| credential(metadata));
     }
     let pin = rpassword::prompt_password("PIN of the token: ")
         .map(Zeroizing::new)

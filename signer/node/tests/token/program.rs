@@ -163,6 +163,55 @@ fn keys_new_makes_keys_in_a_token_and_overwrites_none() {
     assert_eq!(command.output().unwrap().status.code(), Some(2));
 }
 
+/// Whatever starts the signer again, and whatever the token tells: no PIN is tried after one that failed.
+#[test]
+fn a_signer_that_is_started_again_tries_no_pin_until_a_person_looked() {
+    let soft = SoftToken::new();
+    bauta_signer::token::create(&soft.keys("one"), "one", &soft.open().unwrap()).unwrap();
+    let config = soft.path().join("config.json");
+    let log = bauta_log::LogSigner::from_seed("example.org/log", &[1; 32]).unwrap();
+    let mut settings = serde_json::json!({
+        "data": "data", "keys": soft.keys("one"), "coordinator": "127.0.0.1:1",
+        "coordinator_spki_sha256": "00".repeat(32), "log": log.verifier().to_string(),
+        "authority_sha256": "00".repeat(32), "mode": "development", "token": soft.config(),
+    });
+    let write = |settings: &Value| fs::write(&config, settings.to_string()).unwrap();
+    write(&settings);
+    let start = || {
+        let mut command = signer();
+        command.args(["run", "--config"]).arg(&config);
+        command
+    };
+    soft.write_pin("0000000");
+    assert!(with(&start().output().unwrap(), 77).contains("it refused the PIN"));
+    let marker = soft.keys("one").join("pin-failed");
+    // No module is even looked for.
+    settings["token"]["module"] = "/nowhere.so".into();
+    write(&settings);
+    for _ in 0..2 {
+        let said = with(&start().output().unwrap(), 77);
+        assert!(said.contains(&marker.display().to_string()), "{said}");
+    }
+    settings["token"] = serde_json::to_value(soft.config()).unwrap();
+    write(&settings);
+    soft.write_pin(PIN);
+    // A person corrected the PIN, logged in once, and took the note away.
+    bauta_signer::token::Token::open(
+        &soft.config(),
+        bauta_signer::token::Opening {
+            despite_failed_pins: true,
+            ..crate::soft_token::opening()
+        },
+    )
+    .unwrap();
+    fs::remove_file(&marker).unwrap();
+    let log = fs::File::create(soft.path().join("log")).unwrap();
+    let _running = Shared(start().stderr(log).spawn().unwrap());
+    until("the signer is up", || {
+        fs::read_to_string(soft.path().join("log")).is_ok_and(|said| said.contains("signer is up"))
+    });
+}
+
 /// `token share`, ended with the test.
 struct Shared(Child);
 
