@@ -124,6 +124,20 @@ fn everybody_gets_the_same_key_and_a_share_of_it() {
     assert_eq!(nodes[0].finish(&all).err(), Some(RunError::OutOfTurn));
 }
 
+/// What a node said in the same run before it was started anew is signed by it, and made of secrets that it lost.
+#[test]
+fn a_node_goes_on_with_what_it_said_itself_alone() {
+    let mut rng = ChaCha20Rng::seed_from_u64(6);
+    let (_, before) = start(&mut rng);
+    let (mut nodes, mut round1) = start(&mut rng);
+    round1[0] = before[0].clone();
+    assert_eq!(
+        nodes[0].round2(&round1, &approval(1), &mut rng),
+        Err(RunError::Signature("signer-1".into()))
+    );
+    assert!(nodes[1].round2(&round1, &approval(2), &mut rng).is_ok());
+}
+
 #[test]
 fn a_wrong_proof_or_degree_is_named() {
     let mut rng = ChaCha20Rng::seed_from_u64(2);

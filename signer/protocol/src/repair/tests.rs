@@ -248,3 +248,16 @@ fn a_helper_that_saw_another_round_1_stops_it() {
         Some(RunError::Equivocation("signer-1".into()))
     );
 }
+
+#[test]
+fn a_helper_needs_its_own_share_of_the_sharing_in_force() {
+    let mut room = room(6);
+    let (of_another, lost) = (self::room(7).lost, room.lost);
+    let mut help = |share: Option<&KeyShare>| {
+        let (order, key) = (room.order.clone(), approval(0));
+        Repairing::start(RUN, "signer-1", order, share, &key, &mut room.rng).err()
+    };
+    for share in [None, Some(&of_another), Some(&lost)] {
+        assert!(matches!(help(share), Some(RunError::Frost(_))));
+    }
+}

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bauta_signer_protocol::{
     coordinator::Event,
     generation::GenerationTask,
+    key_generation::MAX_WAITING_SHARES,
     messages::{
         Append, Code, DkgAgreement, DkgRound1, DkgRound1s, DkgRound2, DkgRound2s, DkgRun, DkgStart,
         FrostPackage, FrostSigner, GroupKey, NonceCommitments, Published, Refused, SharedKey,
@@ -770,4 +771,33 @@ fn agreed_by_hand(world: &mut World) -> (GenerationTask, Vec<DkgAgreement>) {
         })
         .collect();
     (task, agreements)
+}
+
+/// A coordinator cannot fill a node's disk with shares of sharings that it never has logged.
+#[test]
+fn shares_that_wait_for_their_entry_are_so_many_and_no_more() {
+    let mut world = World::new(29, 5, 3, 4);
+    world.make_key();
+    for _ in 0..MAX_WAITING_SHARES {
+        agreed_by_hand(&mut world);
+    }
+    let held = |world: &World| world.nodes[0].store.shares.len();
+    assert_eq!(held(&world), MAX_WAITING_SHARES + 1);
+    let (now, from) = (world.seconds(), world.key());
+    let task = world.order(toy::reshare(now, &from, &THREE, &FIVE, 3));
+    let size = world.size();
+    assert!(world.run(60, |w| {
+        w.nodes
+            .iter()
+            .all(|n| n.node.as_ref().unwrap().head().size == size)
+    }));
+    let start = ToNode::DkgStart(DkgStart {
+        run: DkgRun {
+            operation: task.operation,
+            index: task.index,
+            attempt: [2; 16],
+        },
+        proof: task.proof.into(),
+    });
+    assert_eq!(code(&world.tell(0, start)), Some(Code::Operation));
 }
