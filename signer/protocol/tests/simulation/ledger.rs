@@ -802,3 +802,47 @@ fn a_repair_under_the_real_rules() {
     assert_eq!(bytes(&real.nodes[3].1.shares), bytes(&had));
     real.certify("after", group_key);
 }
+
+/// Of two keys that the same signers hold, an order is for the one that it names.
+#[test]
+fn no_key_signs_what_another_is_ordered_to() {
+    let mut real = Real::new();
+    real.begin();
+    let first = real.make_key();
+    let event = real.run(
+        "make-ca-2",
+        &KeyOperation::GenerateKey(GenerateKey {
+            key: "ca-2".into(),
+            ..real.generate()
+        }),
+    );
+    let Event::KeyAgreed {
+        group_key: second,
+        text,
+        signatures,
+        transcript,
+        ..
+    } = event
+    else {
+        panic!("{event:?}")
+    };
+    real.keep(transcript);
+    let note = authority_note(&text, &signatures, None).unwrap();
+    real.log(Body::Authority, note);
+    let certificate = real.certificate(first);
+    let order = KeyOperation::SignCaCertificate(certificate.clone());
+    let (digest, note) = real.operation("sign-ca-1", &order, &note_signer("admin", 2), EXPIRES);
+    let (index, cosigned) = real.log(Body::File, note);
+    let tbs = ca::tbs(&certificate, &digest, "example.org").unwrap();
+    assert!(matches!(
+        real.sign(index, &cosigned, second, &tbs),
+        Event::SignRefused {
+            code: Code::Operation,
+            ..
+        }
+    ));
+    assert!(matches!(
+        real.sign(index, &cosigned, first, &tbs),
+        Event::Signed { .. }
+    ));
+}

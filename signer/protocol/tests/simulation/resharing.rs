@@ -10,7 +10,7 @@ use bauta_signer_protocol::{
     messages::{
         Append, Code, DkgAgreement, DkgRound1, DkgRound1s, DkgRound2, DkgRound2s, DkgRun, DkgStart,
         FrostPackage, FrostSigner, GroupKey, NonceCommitments, Published, Refused, SharedKey,
-        SignRequest, Slot, Subject, ToCoordinator, ToNode,
+        SignRequest, Slot, Stage, Subject, ToCoordinator, ToNode,
     },
     node::NodeEvent,
 };
@@ -625,6 +625,32 @@ fn a_repaired_share_is_the_published_one() {
     world.begin(task);
     assert!(world.run(60, World::is_over));
     assert_eq!(world.failure(), Some(("signer-4".into(), Code::Operation)));
+}
+
+/// Whatever a disk gives back: what is not the published share is none.
+#[test]
+fn a_share_that_is_not_the_published_one_is_none() {
+    let mut world = World::new(30, 5, 3, 4);
+    let group_key = world.make_key();
+    let key = world.key().id();
+    world.stop(0);
+    let of_another = world.nodes[1].store.shares[&key].clone();
+    world.nodes[0].store.shares.insert(key, of_another);
+    world.nodes[0].events.clear();
+    world.start(0);
+    assert!(world.run(60, |w| w.standing(0) == Stage::Welcome));
+    let offers = world.tell(0, ToNode::Ping);
+    let nonces = |answer: &ToCoordinator| matches!(answer, ToCoordinator::Nonces(_));
+    assert!(!offers.iter().any(nonces), "{offers:?}");
+    // The others sign without it, and it has its share back by them.
+    world.issue(group_key);
+    let now = world.seconds();
+    let helpers = ["signer-2", "signer-3", "signer-4"];
+    let repair = toy::repair(now, &world.key(), "signer-1", &helpers);
+    let task = world.order(repair);
+    world.begin(task);
+    assert!(world.run(60, World::is_over));
+    assert!(world.tell(0, ToNode::Ping).iter().any(nonces));
 }
 
 #[test]
