@@ -161,6 +161,11 @@ mod tests {
         let bytes = transcript(&run, &said).unwrap();
         assert_eq!(decode_transcript(&bytes), Ok((run, said.to_vec())));
         assert_eq!(echo(&run, &said).unwrap(), sha256(&bytes));
+        // Pinned: the log keeps it, and authority files name its hash.
+        assert_eq!(
+            data_encoding::HEXLOWER.encode(&sha256(&bytes)),
+            "c3bb2d64b2b2b661578cc33d5d9b29f782ac65039b745652e2f67b2a371106ec"
+        );
         for cut in 0..bytes.len() {
             let read = decode_transcript(&bytes[..cut]);
             // Whole messages may be missing at the end: who must be there is the ledger's to say.

@@ -291,6 +291,9 @@ pub struct Admission {
     pub signers: Vec<(String, String)>,
     /// This node.
     pub name: String,
+    /// Who keeps backups of this node's shares, and to whom they are encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custodian: Option<(String, String)>,
 }
 
 impl Admission {
@@ -311,6 +314,12 @@ impl Admission {
                 ""
             };
             let _ = writeln!(text, "    {fingerprint}   {name}{own}");
+        }
+        if let Some((custodian, recipient)) = &self.custodian {
+            let _ = writeln!(
+                text,
+                "  backups of this node's shares are for {custodian}\n    {recipient}"
+            );
         }
         text
     }
@@ -383,6 +392,9 @@ pub fn admit(
             .iter()
             .map(|signer| (signer.name.clone(), signer.fingerprint().to_string()))
             .collect(),
+        custodian: authority
+            .custodian(&signer.name)
+            .map(|one| (one.name.clone(), one.recipient.clone())),
         name: signer.name,
     };
     if !arguments.yes && !agrees(&admission) {
@@ -624,6 +636,27 @@ mod tests {
         fn config(&self) -> PathBuf {
             self.folder.path().join("node").join(CONFIG)
         }
+    }
+
+    #[test]
+    fn a_holder_is_told_who_keeps_the_backups() {
+        let founding = Founding::new();
+        let node = founding.authority.signers[0].name.clone();
+        let recipient = age::x25519::Identity::generate().to_public().to_string();
+        let mut authority = founding.authority.clone();
+        let without = founding.admit(&authority, 3, |_| {}).unwrap();
+        assert!(!without.text().contains("backups"), "{}", without.text());
+        std::fs::remove_file(founding.config()).unwrap();
+        authority.custodians = vec![bauta_statement::file::custody::Custodian {
+            name: "paris".into(),
+            recipient: recipient.clone(),
+            signers: vec![node],
+        }];
+        let text = founding.admit(&authority, 3, |_| {}).unwrap().text();
+        assert!(
+            text.contains("for paris") && text.contains(&recipient),
+            "{text}"
+        );
     }
 
     #[test]
