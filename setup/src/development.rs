@@ -136,7 +136,7 @@ pub(crate) fn hex(digest: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::serialise;
+    use crate::folder::proving_key_digest;
     use bauta_statement::relation::DEVELOPMENT_VERIFYING_KEYS;
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
             key.validate(relation.hidden_inputs() + relation.public_inputs())
                 .unwrap();
             assert_eq!(VerifyingKey::decode(&key.encode()).unwrap(), key);
-            let digest: [u8; 32] = Sha256::digest(serialise(&proving_key)).into();
+            let digest = proving_key_digest(&proving_key);
             as_pinned &= pinned(&DEVELOPMENT_PROVING_KEYS, relation) == Some(digest);
             as_pinned &= pinned(&DEVELOPMENT_VERIFYING_KEYS, relation) == Some(key.digest());
             proving += &format!("{}: {}\n", relation.name(), hex(&digest));

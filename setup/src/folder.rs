@@ -1,7 +1,9 @@
 //! Parameter sets as folders.
 
 use std::{
-    fmt, fs, io,
+    fmt,
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, Read, Seek, Write},
     path::{Path, PathBuf},
     process,
 };
@@ -243,29 +245,26 @@ pub fn save(
     provenance: Provenance,
     proving_key: &ProvingKey<Bn254>,
 ) -> Result<Manifest, LoadError> {
-    let proving = serialise(proving_key);
     let verifying = verifying_key(proving_key)?.encode();
-    let manifest = Manifest {
-        relation: relation.name().to_owned(),
-        provenance,
-        constraint_system: hex(&constraint_system(relation).digest()),
-        proving_key: hex(&Sha256::digest(&proving)),
-        verifying_key: hex(&Sha256::digest(&verifying)),
-    };
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| LoadError::File { path, source }
     };
     fs::create_dir_all(folder).map_err(at(folder))?;
+    let path = folder.join(PROVING_KEY);
+    let proving = write_proving_key(&path, proving_key).map_err(at(&path))?;
+    let manifest = Manifest {
+        relation: relation.name().to_owned(),
+        provenance,
+        constraint_system: hex(&constraint_system(relation).digest()),
+        proving_key: hex(&proving),
+        verifying_key: hex(&Sha256::digest(&verifying)),
+    };
     let text = serde_json::to_vec_pretty(&manifest).map_err(|source| LoadError::Manifest {
         path: folder.join(MANIFEST),
         source,
     })?;
-    for (name, bytes) in [
-        (PROVING_KEY, proving),
-        (VERIFYING_KEY, verifying),
-        (MANIFEST, text),
-    ] {
+    for (name, bytes) in [(VERIFYING_KEY, verifying), (MANIFEST, text)] {
         let path = folder.join(name);
         fs::write(&path, bytes).map_err(at(&path))?;
     }
@@ -279,19 +278,16 @@ pub fn save(
 /// # Errors
 /// [`LoadError`] names the file and what is wrong with it.
 pub fn load(folder: &Path, relation: Relation) -> Result<ParameterSet, LoadError> {
-    let read = |name: &str| {
+    let at = |name: &str| {
         let path = folder.join(name);
-        fs::read(&path).map_err(|source| LoadError::File { path, source })
+        move |source| LoadError::File { path, source }
     };
+    let read = |name: &str| fs::read(folder.join(name)).map_err(at(name));
     // The manifest first: another relation's set is told by it, without reading megabytes.
     let manifest = Manifest::parse(folder, relation, &read(MANIFEST)?)?;
-    check(
-        folder,
-        relation,
-        manifest,
-        &read(VERIFYING_KEY)?,
-        &read(PROVING_KEY)?,
-    )
+    let verifying = read(VERIFYING_KEY)?;
+    let proving = File::open(folder.join(PROVING_KEY)).map_err(at(PROVING_KEY))?;
+    check(folder, relation, manifest, &verifying, proving)
 }
 
 impl ParameterSet {
@@ -307,6 +303,7 @@ impl ParameterSet {
     ) -> Result<Self, LoadError> {
         let nowhere = Path::new("");
         let manifest = Manifest::parse(nowhere, relation, manifest)?;
+        let proving_key = io::Cursor::new(proving_key);
         check(nowhere, relation, manifest, verifying_key, proving_key)
     }
 }
@@ -333,15 +330,18 @@ impl Manifest {
 }
 
 /// The checks of [`load`]; `folder` is for messages.
+///
+/// A large relation's proving key has hundreds of megabytes. It is read as a stream, and twice: first for its SHA-256 alone, since what
+/// reads points believes the lengths that it reads; then to be kept, by the same digest again, since a file may be another by then.
 fn check(
     folder: &Path,
     relation: Relation,
     manifest: Manifest,
     verifying: &[u8],
-    proving: &[u8],
+    mut proving: impl Read + Seek,
 ) -> Result<ParameterSet, LoadError> {
-    let as_said = |name: &str, bytes: &[u8], said: &str, pins: &[(Relation, [u8; 32])]| {
-        let found = hex(&Sha256::digest(bytes));
+    let as_said = |name: &str, found: [u8; 32], said: &str, pins: &[(Relation, [u8; 32])]| {
+        let found = hex(&found);
         let pin = pinned(pins, relation).map(|digest| hex(&digest));
         let expected = match (manifest.provenance, pin) {
             (Provenance::Development, Some(pin)) => pin,
@@ -361,24 +361,37 @@ fn check(
     };
     as_said(
         VERIFYING_KEY,
-        verifying,
+        Sha256::digest(verifying).into(),
         &manifest.verifying_key,
         &DEVELOPMENT_VERIFYING_KEYS,
     )?;
-    as_said(
-        PROVING_KEY,
-        proving,
-        &manifest.proving_key,
-        &DEVELOPMENT_PROVING_KEYS,
-    )?;
     let key = VerifyingKey::decode(verifying)?;
     key.validate(relation.hidden_inputs() + relation.public_inputs())?;
-    let mut rest = proving;
+
+    let file = |source| LoadError::File {
+        path: folder.join(PROVING_KEY),
+        source,
+    };
+    let is_pinned = |found| {
+        as_said(
+            PROVING_KEY,
+            found,
+            &manifest.proving_key,
+            &DEVELOPMENT_PROVING_KEYS,
+        )
+    };
+    let mut hash = Sha256::new();
+    io::copy(&mut proving, &mut hash).map_err(file)?;
+    is_pinned(hash.finalize().into())?;
+    proving.rewind().map_err(file)?;
+    let mut read = Hashing::new(BufReader::with_capacity(BUFFER, proving));
     // Unchecked, because the bytes' SHA-256 has been checked, and checking each point takes as long as making them; what a
     // bad proving key would make is verified under the checked verifying key before anyone stores it.
-    let proving_key = ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(&mut rest)
+    let proving_key = ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(&mut read)
         .map_err(|_| LoadError::ProvingKey(relation.name()))?;
-    if !rest.is_empty() || verifying_key(&proving_key)? != key {
+    let rest = read.read(&mut [0]).map_err(file)?;
+    is_pinned(read.digest())?;
+    if rest != 0 || verifying_key(&proving_key)? != key {
         return Err(LoadError::ProvingKey(relation.name()));
     }
     Ok(ParameterSet {
@@ -388,13 +401,63 @@ fn check(
     })
 }
 
-/// The bytes of `proving-key.bin`.
-pub(crate) fn serialise(proving_key: &ProvingKey<Bn254>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(proving_key.uncompressed_size());
-    // Writing to a Vec cannot fail.
-    let written = proving_key.serialize_uncompressed(&mut bytes);
-    debug_assert!(written.is_ok());
-    bytes
+/// Bytes between the file and what reads or writes points one by one.
+const BUFFER: usize = 1 << 20;
+
+/// Hashes what passes through.
+struct Hashing<T> {
+    inner: T,
+    hash: Sha256,
+}
+
+impl<T> Hashing<T> {
+    fn new(inner: T) -> Self {
+        let hash = Sha256::new();
+        Self { inner, hash }
+    }
+
+    fn digest(self) -> [u8; 32] {
+        self.hash.finalize().into()
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(buffer)?;
+        self.hash.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Writes `proving-key.bin`, and gives its SHA-256.
+fn write_proving_key(path: &Path, proving_key: &ProvingKey<Bn254>) -> io::Result<[u8; 32]> {
+    let file = Hashing::new(File::create(path)?);
+    let mut file = BufWriter::with_capacity(BUFFER, file);
+    proving_key
+        .serialize_uncompressed(&mut file)
+        .map_err(io::Error::other)?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok(file.digest())
+}
+
+/// SHA-256 of `proving-key.bin`.
+#[cfg(test)]
+pub(crate) fn proving_key_digest(proving_key: &ProvingKey<Bn254>) -> [u8; 32] {
+    let mut hash = Hashing::new(io::sink());
+    proving_key.serialize_uncompressed(&mut hash).unwrap();
+    hash.digest()
 }
 
 #[cfg(test)]
