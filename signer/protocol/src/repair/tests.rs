@@ -252,7 +252,11 @@ fn a_helper_that_saw_another_round_1_stops_it() {
 #[test]
 fn a_helper_needs_its_own_share_of_the_sharing_in_force() {
     let mut room = room(6);
-    let (of_another, lost) = (self::room(7).lost, room.lost);
+    // Of signer 1, and of another key; and the patient's own.
+    let ids = frost::keys::IdentifierList::Default;
+    let (dealt, _) = frost::keys::generate_with_dealer(5, 3, ids, &mut room.rng).unwrap();
+    let of_another = KeyShare::new(dealt.into_values().next().unwrap().try_into().unwrap());
+    let lost = room.lost;
     let mut help = |share: Option<&KeyShare>| {
         let (order, key) = (room.order.clone(), approval(0));
         Repairing::start(RUN, "signer-1", order, share, &key, &mut room.rng).err()
