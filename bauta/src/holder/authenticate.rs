@@ -4,13 +4,12 @@
 //! certificate is there: whatever happens in between, the next run repeats the same request, or shows again with the same
 //! key and nullifier, and uses up nothing more. A key that was sent with one nullifier is never sent with another.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use bauta_log::LogPolicy;
-use bauta_prover::keys::{HolderKeys, Tables};
+use bauta_prover::keys::HolderKeys;
 use bauta_prover::show::{Holding, Prepared, SlotMap};
 use bauta_statement::challenge::{Challenge, LONGEST_LIFE};
 use bauta_statement::context::{Context, key_digest};
@@ -20,20 +19,22 @@ use bauta_statement::file;
 use bauta_statement::file::text::{parse_hex, parse_time};
 use bauta_statement::note::sha256;
 use bauta_statement::policy::Policy;
-use bauta_statement::presentation::Opening;
 use bauta_statement::relation::Relation;
 use bauta_statement::scope;
-use bauta_statement::vector::{AttributeValue, Format};
-use bauta_statement::verifying_key::VerifyingKey;
 use data_encoding::BASE64;
 use rand::rngs::OsRng;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+mod proofs;
+mod wire;
+
+pub(super) use proofs::{prove_use, verifying_key};
 
 use super::client::{CallError, Server};
-use super::prepare::{Wish, later, parameter_set, ready};
+use super::prepare::{Wish, later, ready};
 use super::verify::{Verified, verify};
 use super::wallet::{
     Hidden, Pending, PendingRequest, PendingUse, PreparedPolicy, ScopeUse, Wallet,
@@ -41,6 +42,11 @@ use super::wallet::{
 use super::{Refused, consent, guard, time};
 use crate::print::{Exit, Failure};
 use crate::{cli, clock, files, hex};
+use proofs::{in_stock, keys};
+use wire::{
+    CertificateAnswer, CertificateOpenings, CertificateRequest, ChallengeAnswer, ChallengeRequest,
+    Next, next, written,
+};
 
 /// For how long the same request may resume its entry after its challenge expired.
 const RESUME: u64 = 120;
@@ -81,101 +87,6 @@ impl AuthenticateReport {
             text.push_str(&format!("  discloses {name}: {value}\n"));
         }
         text
-    }
-}
-
-#[derive(Serialize)]
-struct ChallengeRequest<'a> {
-    policy: &'a str,
-}
-
-#[derive(Deserialize)]
-struct ChallengeAnswer {
-    challenge: String,
-    #[serde(alias = "expires")]
-    expiry: String,
-    policy_digest: String,
-}
-
-#[derive(Serialize)]
-struct CertificateRequest {
-    challenge: String,
-    epoch: u64,
-    csr: String,
-    presentation: String,
-    openings: Vec<WrittenOpening>,
-}
-
-/// An opening as it travels.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct WrittenOpening {
-    slot: u8,
-    value: IssuedValue,
-    blinding: String,
-}
-
-/// An attribute's value in JSON: `{"integer": 7}` or `{"text": "CH"}`.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum IssuedValue {
-    Integer(u64),
-    Text(String),
-}
-
-/// Absent attributes are not disclosed: with one, no certificate can be made.
-fn written(openings: &[Opening]) -> anyhow::Result<Vec<WrittenOpening>> {
-    openings
-        .iter()
-        .map(|opening| {
-            let value = match &opening.value {
-                AttributeValue::Integer(value) => IssuedValue::Integer(*value),
-                AttributeValue::Text(value) => IssuedValue::Text(value.clone()),
-                AttributeValue::Absent => bail!(
-                    "the policy discloses slot {}, which your credential does not have: use another credential",
-                    opening.slot
-                ),
-            };
-            Ok(WrittenOpening { slot: opening.slot, value, blinding: hex(&field::to_bytes(&opening.blinding)) })
-        })
-        .collect()
-}
-
-#[derive(Deserialize)]
-struct CertificateAnswer {
-    certificate_chain: String,
-    tlog_proof: String,
-}
-
-/// What to do after a request that earned nothing.
-#[derive(Debug, PartialEq, Eq)]
-enum Next {
-    /// The same bytes again, after this many seconds.
-    Repeat(u64),
-    /// A new challenge, the same key and use.
-    ShowAgain,
-    /// The use was taken with another key: the next one, and a new key.
-    AnotherUse,
-    /// The epoch or the policy moved on: prepare, then show again.
-    Prepare,
-    /// Nothing helps.
-    Stop,
-}
-
-fn next(error: &CallError) -> Next {
-    let problem = match error {
-        CallError::Transport(_) => return Next::Repeat(1),
-        CallError::Problem(problem) => problem,
-    };
-    match problem.name.as_str() {
-        "lapsed" | "show-again" | "nonce-spent" | "challenge-expired" => Next::ShowAgain,
-        "nullifier-spent" => Next::AnotherUse,
-        "epoch-gone" | "policy-not-in-force" | "unknown-policy" | "challenge-other-policy" => {
-            Next::Prepare
-        }
-        _ if matches!(problem.status, 429 | 502 | 503 | 504) => {
-            Next::Repeat(problem.retry_after.unwrap_or(1).clamp(1, 10))
-        }
-        _ => Next::Stop,
     }
 }
 
@@ -633,11 +544,6 @@ impl Run<'_> {
     }
 }
 
-#[derive(Deserialize)]
-struct CertificateOpenings {
-    openings: Vec<WrittenOpening>,
-}
-
 /// Why there is no show.
 enum ShowFailure {
     /// The service has another policy or epoch in force than the wallet prepared for.
@@ -670,161 +576,9 @@ fn fresh_key() -> anyhow::Result<(KeyPair, Vec<u8>)> {
     Ok((key, csr.der().to_vec()))
 }
 
-/// The verifying key of a relation, as [`ready`] stored it.
-pub(super) fn verifying_key(
-    stored: &BTreeMap<String, String>,
-    relation: Relation,
-) -> anyhow::Result<VerifyingKey> {
-    let text = stored
-        .get(relation.name())
-        .context("the wallet lacks verifying keys: prepare again")?;
-    let bytes = BASE64
-        .decode(text.as_bytes())
-        .context("the wallet is damaged")?;
-    VerifyingKey::decode(&bytes).context("the wallet's verifying keys")
-}
-
-fn keys(stored: &BTreeMap<String, String>) -> anyhow::Result<HolderKeys> {
-    let key = |relation| verifying_key(stored, relation);
-    let possession = [(Format::Native, key(Relation::PossessionNative)?)];
-    let (policy, nullifier) = (key(Relation::Policy)?, key(Relation::Nullifier)?);
-    Ok(HolderKeys::new(
-        &possession,
-        &policy,
-        &nullifier,
-        Tables::None,
-    )?)
-}
-
-/// The proof of this use in stock, if it is for the policy's present bound and under the present key: both are public
-/// inputs of what the service verifies, and a policy's next version may have others.
-fn in_stock<'a>(
-    uses: &'a [bauta_prover::wallet::StoredUse],
-    used: &PendingUse,
-    bound: u32,
-    key: &VerifyingKey,
-) -> Option<&'a bauta_prover::wallet::StoredUse> {
-    let key = key.digest();
-    uses.iter().find(|one| {
-        let public = &one.proof.public;
-        let scope = public.get(1).map(|scope| hex(&field::to_bytes(scope)));
-        one.counter == used.counter
-            && scope.as_ref() == Some(&used.scope)
-            && public.get(2) == Some(&bound.into())
-            && one.proof.key == key
-    })
-}
-
-/// The proof of one use, where `prepare` left none in stock.
-pub(super) fn prove_use(
-    stored: &bauta_prover::wallet::Stored,
-    used: &PendingUse,
-    bound: u32,
-    key: &VerifyingKey,
-    parameters: Option<&Path>,
-) -> anyhow::Result<bauta_prover::wallet::StoredUse> {
-    use bauta_circuits::nullifier::NullifierWitness;
-    let folder = crate::operator::parameters::cache_folder(parameters)?;
-    let set = parameter_set(&folder, Relation::Nullifier, &key.digest(), &|_| {})?;
-    let element = parse_hex(&used.scope)
-        .ok()
-        .and_then(|bytes| field::from_bytes(&bytes).ok())
-        .context("the wallet is damaged")?;
-    let witness = NullifierWitness::new(
-        stored.credential.holder().secret,
-        element,
-        used.counter,
-        bound,
-    );
-    let prover = bauta_prover::keys::Prover::<NullifierWitness>::new(set.into_proving_key())?;
-    let proof = bauta_prover::prove::prove(&prover, &witness, &mut OsRng)?;
-    Ok(bauta_prover::wallet::StoredUse {
-        counter: used.counter,
-        proof,
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::client::Problem;
     use super::*;
-
-    fn problem(name: &str, status: u16, retry_after: Option<u64>) -> CallError {
-        Problem {
-            name: name.into(),
-            status,
-            detail: String::new(),
-            retry_after,
-        }
-        .into()
-    }
-
-    #[test]
-    fn each_refusal_has_its_next_step() {
-        assert_eq!(next(&CallError::Transport("gone".into())), Next::Repeat(1));
-        assert_eq!(
-            next(&problem("signers-unavailable", 503, Some(3))),
-            Next::Repeat(3)
-        );
-        assert_eq!(
-            next(&problem("signers-unavailable", 503, Some(9999))),
-            Next::Repeat(10)
-        );
-        assert_eq!(next(&problem("lapsed", 409, None)), Next::ShowAgain);
-        assert_eq!(
-            next(&problem("challenge-expired", 400, None)),
-            Next::ShowAgain
-        );
-        assert_eq!(
-            next(&problem("nullifier-spent", 409, None)),
-            Next::AnotherUse
-        );
-        assert_eq!(next(&problem("epoch-gone", 409, None)), Next::Prepare);
-        assert_eq!(next(&problem("bad-request", 400, None)), Next::Stop);
-    }
-
-    /// A policy's next version may have another bound, a parameters file another key: a proof made before would be refused
-    /// again and again until the scope's period ends.
-    #[test]
-    fn a_use_in_stock_is_for_this_bound_and_key() {
-        use bauta_prover::prove::RelationProof;
-        use bauta_prover::wallet::StoredUse;
-        use bauta_statement::relation::NullifierPublic;
-        let set = bauta_setup::development(Relation::Nullifier).unwrap();
-        let key = bauta_setup::verifying_key(&set).unwrap();
-        let public = NullifierPublic {
-            nullifier: 1u64.into(),
-            scope: 2u64.into(),
-            bound: 5,
-        };
-        let stock = [StoredUse {
-            counter: 3,
-            proof: RelationProof {
-                relation: Relation::Nullifier,
-                key: key.digest(),
-                public: public.to_inputs(),
-                a: set.vk.alpha_g1,
-                b: set.vk.beta_g2,
-                c: set.delta_g1,
-            },
-        }];
-        let used = |scope: u64, counter| PendingUse {
-            scope: hex(&field::to_bytes(&scope.into())),
-            counter,
-            ends: 0,
-        };
-        let mut other = key.clone();
-        other.l.swap(0, 1);
-        assert!(in_stock(&stock, &used(2, 3), 5, &key).is_some());
-        for (used, bound, key) in [
-            (used(2, 3), 10, &key),
-            (used(2, 3), 5, &other),
-            (used(2, 4), 5, &key),
-            (used(9, 3), 5, &key),
-        ] {
-            assert!(in_stock(&stock, &used, bound, key).is_none());
-        }
-    }
 
     #[test]
     fn a_fresh_key_asks_for_nothing_but_itself() {
