@@ -322,6 +322,37 @@ def hash_box():
     unique("fifth power")
 
 
+def bits():
+    def given(count):
+        return lambda q, w: [q.among(w[f"input {index}"], [0, 1]) for index in range(count)]
+
+    def three(q, w):
+        x, y, z = (w[f"input {index}"] for index in range(3))
+        pairs, all = x * y + y * z + z * x, x * y * z
+        return x + y + z, pairs, all
+
+    def parity(q, w):
+        ones, pairs, all = three(q, w)
+        return w["parity"].is_(ones - pairs * 2 + all * 4)
+
+    def majority(q, w):
+        _, pairs, all = three(q, w)
+        return w["majority"].is_(pairs - all * 2)
+
+    def parity_of_two(q, w):
+        x, y = w["input 0"], w["input 1"]
+        return w["parity"].is_(x + y - x * y * 2)
+
+    for name, output, claim in (("parity", "parity", parity), ("majority", "majority", majority)):
+        meaning(name, claim, given(3))
+        unique(name, given(3))
+        # Why each input must be proven a bit: with one that is none the output is none.
+        meaning(name, lambda q, w: q.among(w[output], [0, 1]), given(2), expected="sat")
+    meaning("parity of two", parity_of_two, given(2))
+    unique("parity of two", given(2))
+    meaning("parity of two", lambda q, w: q.among(w["parity"], [0, 1]), given(1), expected="sat")
+
+
 def edwards(x, y):
     return (x * x * EDWARDS_A + y * y).is_(x * x * y * y * EDWARDS_D + 1)
 
@@ -421,7 +452,7 @@ def table():
 
 def main():
     start = time.monotonic()
-    parts = [booleans, ranges, orders, members, not_equal, any_of, hash_box, key_forms, additions, signs, table]
+    parts = [booleans, ranges, orders, members, not_equal, any_of, hash_box, bits, key_forms, additions, signs, table]
     chosen = [part for part in parts if not sys.argv[1:] or part.__name__ in sys.argv or sys.argv[1:] == ["-v"]]
     for part in chosen:
         before = time.monotonic()

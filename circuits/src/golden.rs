@@ -64,6 +64,7 @@ fn hunted(findings: &Findings) -> String {
         by_rank,
         by_forgery,
         by_gadget,
+        by_copy,
         freedom,
         core,
         ..
@@ -76,6 +77,7 @@ fn hunted(findings: &Findings) -> String {
         (by_rank, "rank"),
         (by_forgery, "a forgery"),
         (by_gadget, "a gadget's forgery"),
+        (by_copy, "a smaller gadget's rows"),
     ]
     .iter()
     .filter(|(count, _)| **count > 0)

@@ -56,6 +56,33 @@ impl Lc {
         &self.terms
     }
 
+    /// The sum of these, each times its factor: what many of [`Lc::add_scaled`] make, in one pass.
+    pub fn combine<'a>(parts: impl IntoIterator<Item = (&'a Lc, Fr)>) -> Self {
+        let mut sum = Self::constant(Fr::ZERO);
+        for (part, factor) in parts {
+            if factor.is_zero() {
+                continue;
+            }
+            sum.value += part.value * factor;
+            sum.constant &= part.constant;
+            let scaled = part
+                .terms
+                .iter()
+                .map(|(column, entry)| (*column, *entry * factor));
+            sum.terms.extend(scaled);
+        }
+        sum.terms.sort_by_key(|(column, _)| *column);
+        sum.terms.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 += next.1;
+            }
+            same
+        });
+        sum.terms.retain(|(_, entry)| !entry.is_zero());
+        sum
+    }
+
     /// Adds `factor`·`other`.
     pub fn add_scaled(&mut self, other: &Self, factor: Fr) {
         if factor.is_zero() {
@@ -590,5 +617,24 @@ mod tests {
         let nothing = &(&sum - &sum) * Fr::from(3);
         assert!(nothing.terms().is_empty() && nothing.value().is_zero());
         assert!(!sum.is_constant() && (&Lc::constant(Fr::ONE) * Fr::from(2)).is_constant());
+    }
+
+    #[test]
+    fn combining_many_is_adding_each() {
+        let mut system = System::new(&[Fr::from(4)], true);
+        let (x, y) = (system.instance(0), system.witness(Fr::from(5)));
+        let parts = [&y + Fr::from(6), x.clone(), &x - &y, Lc::constant(Fr::ONE)];
+        let factors = [3u64, 0, 3, 2].map(Fr::from);
+        let mut slowly = Lc::constant(Fr::ZERO);
+        for (part, factor) in parts.iter().zip(factors) {
+            slowly.add_scaled(part, factor);
+        }
+        let sum = Lc::combine(parts.iter().zip(factors));
+        assert_eq!(sum.terms(), slowly.terms());
+        assert_eq!((sum.value(), sum.is_constant()), (Fr::from(32), false));
+        // y cancels.
+        assert_eq!(sum.terms(), [(0, Fr::from(20)), (1, Fr::from(3))]);
+        let constants = [(&parts[3], Fr::from(2))];
+        assert!(Lc::combine(constants).is_constant());
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     compiled,
     gadgets::{
         babyjubjub::{Montgomery, fixed_base, ladder},
-        compare, merkle, poseidon,
+        compare, merkle, poseidon, words,
     },
     policy::PolicyWitness,
     system::{Column, Lc, R1cs, Row, System},
@@ -139,6 +139,24 @@ fn gadgets() -> Vec<(String, R1cs)> {
         "fifth power",
         alone(|system, [x]| {
             poseidon::fifth_power(system, &x);
+        }),
+    );
+    add(
+        "parity",
+        alone(|system, [x, y, z]| {
+            words::xor(system, &x, &y, &z);
+        }),
+    );
+    add(
+        "parity of two",
+        alone(|system, [x, y]| {
+            words::xor(system, &x, &y, &Lc::constant(Fr::ZERO));
+        }),
+    );
+    add(
+        "majority",
+        alone(|system, [x, y, z]| {
+            words::majority(system, &x, &y, &z);
         }),
     );
     let key = alone(|system, [x, y]| {

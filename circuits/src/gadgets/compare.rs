@@ -5,25 +5,38 @@ use bauta_statement::field::Fr;
 
 use crate::system::{Lc, System};
 
-/// value ∈ \[0, 2^bits), in `bits` constraints.
+/// value ∈ \[0, 2^width), in `width` constraints.
 ///
-/// The bits below the last are witnesses, each b·(b − 1) = 0; the last is not a witness but (value − Σ 2ⁱbᵢ)/2^(bits−1),
+/// The bits below the last are witnesses, each b·(b − 1) = 0; the last is not a witness but (value − Σ 2ⁱbᵢ)/2^(width−1),
 /// with the same constraint. So value = Σ 2ⁱbᵢ over booleans, and below 2^253 that integer is unique.
-pub fn range(system: &mut System, value: &Lc, bits: u32) {
+pub fn range(system: &mut System, value: &Lc, width: u32) {
+    bits(system, value, width);
+}
+
+/// [`range`], with the bits that it proves, the lowest first. The last one is no column of its own.
+pub fn bits(system: &mut System, value: &Lc, width: u32) -> Vec<Lc> {
     debug_assert!(
-        (1..=253).contains(&bits),
+        (1..=253).contains(&width),
         "beyond 253 bits a second decomposition exists"
     );
     let integer = value.value().into_bigint();
-    let mut rest = value.clone();
+    let mut all = Vec::with_capacity(width as usize);
     let mut weight = Fr::ONE;
-    for position in 0..bits - 1 {
-        let bit = system.boolean("bit", integer.get_bit(position as usize));
-        rest.add_scaled(&bit, -weight);
+    let mut weights = Vec::with_capacity(width as usize);
+    for position in 0..width - 1 {
+        all.push(system.boolean("bit", integer.get_bit(position as usize)));
+        weights.push(-weight);
         weight.double_in_place();
     }
+    let rest = Lc::combine(
+        all.iter()
+            .zip(weights)
+            .chain(std::iter::once((value, Fr::ONE))),
+    );
     let last = &rest * weight.inverse().unwrap_or_default();
     system.enforce(&last, &(&last - Fr::ONE), &Lc::constant(Fr::ZERO));
+    all.push(last);
+    all
 }
 
 /// low ≤ high as 64-bit integers, if both are: high − low ∈ \[0, 2^64).

@@ -2,6 +2,9 @@
 //! `docs/spec/relations.md`.
 
 pub mod babyjubjub;
+pub mod bytes;
 pub mod compare;
 pub mod merkle;
 pub mod poseidon;
+pub mod sha256;
+pub mod words;

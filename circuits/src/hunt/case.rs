@@ -23,6 +23,11 @@ pub(crate) trait Hunted: Circuit {
     fn excuses() -> Vec<Excuse> {
         Vec::new()
     }
+
+    /// Cases of gadgets whose rows need not be shown to be needed a second time here.
+    fn copies() -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
 /// A dishonest assignment with changes of it. Each change, with its name, is refused by exactly one row.
@@ -90,6 +95,8 @@ pub(crate) struct Case {
     pub(crate) sample: Box<Sample>,
     pub(crate) forgeries: Box<Forge>,
     pub(crate) excuses: Vec<Excuse>,
+    /// Smaller gadgets, all of whose rows are needed: copies of them here are.
+    pub(crate) copies: Vec<&'static str>,
 }
 
 impl Case {
@@ -107,6 +114,7 @@ impl Case {
             }),
             forgeries: Box::new(C::forgeries),
             excuses: C::excuses(),
+            copies: C::copies(),
         }
     }
 }
@@ -210,6 +218,7 @@ impl<H: 'static> Gadget<H> {
             sample: Box::new(move |seed| gadget.forged(&(gadget.inputs)(seed), honest())),
             forgeries: Box::new(move |shape| (same.forgeries)(&same, shape)),
             excuses: Vec::new(),
+            copies: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     case::{Case, INPUT},
+    copies::copies,
     gadgets,
     jacobian::{Analysis, Elimination},
     mutation::mutate,
@@ -46,6 +47,8 @@ pub(crate) struct Findings {
     pub(crate) by_forgery: usize,
     /// Other rows that a gadget's forgeries show to be needed.
     pub(crate) by_gadget: usize,
+    /// Other rows that are a smaller gadget's, needed there.
+    pub(crate) by_copy: usize,
     /// Ways to move, and at how many witnesses.
     pub(crate) freedom: BTreeMap<usize, usize>,
     /// The most rows that peeling left.
@@ -69,6 +72,7 @@ pub(crate) fn hunt(case: &Case, effort: Effort, gadgets: &[(Case, Findings)]) ->
         by_rank: 0,
         by_forgery: 0,
         by_gadget: 0,
+        by_copy: 0,
         freedom: BTreeMap::new(),
         core: 0,
         mutations: 0,
@@ -154,6 +158,7 @@ fn forgeries(case: &Case, mentions: &Mentions, found: &mut Findings) {
     }
 }
 
+/// What is left after rank and forgeries: excuses and copies.
 fn excuses(case: &Case, gadgets: &[(Case, Findings)], found: &mut Findings) {
     let shape = case.shape.as_ref();
     let mut rest: BTreeSet<usize> = (0..shape.rows.len())
@@ -184,6 +189,22 @@ fn excuses(case: &Case, gadgets: &[(Case, Findings)], found: &mut Findings) {
                 ));
             }
         }
+    }
+    for name in &case.copies {
+        let part = gadgets.iter().find(|(other, _)| other.name == *name);
+        let Some((part, shown)) = part.filter(|(_, shown)| shown.shown.len() == shown.rows) else {
+            let complaint = format!("there is no case {name} all of whose rows are needed");
+            found.complaints.push(complaint);
+            continue;
+        };
+        let rows = copies(&part.shape, shape);
+        if rows.is_empty() {
+            let complaint = format!("{} has no copy here", shown.name);
+            found.complaints.push(complaint);
+        }
+        let before = rest.len();
+        rest.retain(|row| !rows.contains(row));
+        found.by_copy += before - rest.len();
     }
     if !rest.is_empty() {
         found.complaints.push(format!(
@@ -216,11 +237,23 @@ fn places(shape: &R1cs, rows: impl Iterator<Item = usize>) -> String {
 /// The hunt in every gadget, once for all tests.
 pub(crate) fn gadget_findings() -> &'static [(Case, Findings)] {
     static FOUND: LazyLock<Vec<(Case, Findings)>> = LazyLock::new(|| {
-        let hunted = gadgets::all().into_iter().map(|case| {
-            let findings = hunt(&case, GADGET, &[]);
-            (case, findings)
-        });
-        hunted.collect()
+        let mut found = Vec::new();
+        for case in gadgets::all() {
+            // Of a large one each column is changed too, in each of the pool's assignments.
+            let mutations = GADGET.mutations.max(8 * case.shape.witnesses);
+            let witnesses = match case.shape.rows.len() {
+                ..10_000 => GADGET.witnesses,
+                _ => GADGET.witnesses / 2,
+            };
+            let effort = Effort {
+                witnesses,
+                mutations,
+                ..GADGET
+            };
+            let findings = hunt(&case, effort, &found);
+            found.push((case, findings));
+        }
+        found
     });
     &FOUND
 }

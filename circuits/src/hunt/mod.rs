@@ -5,12 +5,13 @@
 //!   each listed column can; and in how many ways all together can is pinned in `golden.txt`.
 //! - *Deletion*: each row is in no linear dependency of rows at some witness (so that without it there is one way more to
 //!   move, and the pinned number is another), or it is the only one that refuses some named forgery, or it is excused: a gadget
-//!   alone shows what the whole relation cannot. All are counted in `golden.txt`.
+//!   alone shows what the whole relation cannot, or it is one of a smaller gadget's (`copies.rs`). All are counted in `golden.txt`.
 //! - *Mutation* (`mutation.rs`): 10^5 changes of satisfied assignments for each relation.
 //!
 //! Rank and mutation do not see the discrete alternatives: `counterfactual/` tries those.
 
 mod case;
+mod copies;
 mod deletion;
 mod gadgets;
 mod jacobian;

@@ -63,7 +63,7 @@ fn every_relation_and_gadget_at_length() {
         seed: 1_000_000,
     };
     for (case, _) in gadget_findings() {
-        silent([&hunt(case, effort(GADGET), &[])].into_iter());
+        silent([&hunt(case, effort(GADGET), gadget_findings())].into_iter());
     }
     for case in relation::hunted() {
         silent([&hunt(&case, effort(RELATION), gadget_findings())].into_iter());
@@ -277,6 +277,7 @@ fn weakened(change: impl Fn(&mut R1cs), extra: &'static [u64]) -> Vec<String> {
         sample: Box::new(move |seed| sample(seed).with(extra)),
         forgeries: Box::new(|_| Vec::new()),
         excuses: Vec::new(),
+        copies: Vec::new(),
     };
     hunt(&case, LITTLE, &[]).complaints
 }

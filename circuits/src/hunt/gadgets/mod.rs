@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod curve;
+mod sha256;
 
 /// All of them.
 pub(super) fn all() -> Vec<Case> {
@@ -30,6 +31,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(trees());
     all.extend(curve::all());
     all.extend(predicates());
+    all.extend(sha256::all());
     all
 }
 
@@ -102,6 +104,15 @@ fn basic() -> Vec<Case> {
             },
         ),
         plain(
+            "system::enforce_equal",
+            "",
+            |seed| {
+                let inputs = random(seed, 1);
+                (vec![inputs[0], inputs[0]], ())
+            },
+            |system, inputs, ()| system.enforce_equal(&inputs[0], &inputs[1]),
+        ),
+        plain(
             "poseidon::fifth_power",
             "",
             |seed| (random(seed, 1), ()),
@@ -155,13 +166,15 @@ fn bits<const BITS: u32>() -> Case {
     plain(
         "compare::range",
         &format!("{BITS} bits"),
-        |seed| {
-            let halved = seed % 8 == 2;
-            let value = integer(if halved { seed + 1 } else { seed }, BITS);
-            (vec![value], ())
-        },
+        |seed| (vec![whole(seed, BITS)], ()),
         |system, inputs, ()| compare::range(system, &inputs[0], BITS),
     )
+}
+
+/// [`integer`], without the one that need not be one.
+fn whole(seed: u64, bits: u32) -> Fr {
+    let halved = seed % 8 == 2;
+    integer(if halved { seed + 1 } else { seed }, bits)
 }
 
 /// (low, value, high) with low ≤ value ≤ high < 2^64.
