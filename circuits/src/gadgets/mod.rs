@@ -2,9 +2,13 @@
 //! `docs/spec/relations.md`.
 
 pub mod babyjubjub;
+mod bounds;
 pub mod bytes;
 pub mod compare;
 pub mod merkle;
+pub mod modular;
+pub mod natural;
 pub mod poseidon;
+pub mod rsa;
 pub mod sha256;
 pub mod words;

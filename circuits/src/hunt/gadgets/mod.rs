@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod curve;
+mod rsa;
 mod sha256;
 
 /// All of them.
@@ -32,6 +33,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(curve::all());
     all.extend(predicates());
     all.extend(sha256::all());
+    all.extend(rsa::all());
     all
 }
 
