@@ -327,3 +327,55 @@ fn parity_and_majority_are_unique_for_bits() {
     let parity = assignment.values()[columns(&shape, "parity")[0]];
     assert!(parity != Fr::from(0) && parity != Fr::ONE);
 }
+
+/// Dishonest provers: of each kind of hint the first, the last and one between, chosen otherwise in several ways, with everything
+/// after it computed anew.
+#[test]
+fn no_hint_alone_can_be_another() {
+    let (message, room) = (b"a message", 60);
+    let shape = shape(room);
+    let run = |column: Column, change: fn(Fr) -> Fr| {
+        let mut system = System::new(&[Fr::from(message.len() as u64)], false);
+        system.forge(Box::new(move |other, _, honest| {
+            if other == column {
+                change(honest)
+            } else {
+                honest
+            }
+        }));
+        let bytes: Vec<Lc> = (0..room)
+            .map(|place| {
+                let byte = message.get(place).copied().unwrap_or_default();
+                system.hint("byte", Fr::from(byte))
+            })
+            .collect();
+        let length = system.instance(0);
+        let string = Bytes::new(&mut system, &bytes, &length);
+        hash(&mut system, &string);
+        system.into_assignment()
+    };
+    for name in [
+        "bit",
+        "parity",
+        "majority",
+        "product",
+        "end of a string",
+        "sum of bytes",
+    ] {
+        let columns = columns(&shape, name);
+        for column in [
+            columns[0],
+            columns[columns.len() / 2],
+            columns[columns.len() - 1],
+        ] {
+            for change in [
+                |value: Fr| value + Fr::ONE,
+                |value: Fr| Fr::ONE - value,
+                |value: Fr| value + Fr::from(5),
+            ] {
+                let assignment = run(column as Column, change);
+                assert!(shape.check(&assignment).is_err(), "{name}, column {column}");
+            }
+        }
+    }
+}
