@@ -13,6 +13,7 @@ pub struct Bytes {
     bits: Vec<Vec<Lc>>,
     /// One for each length from 0 to the capacity: 1 at the string's, 0 elsewhere.
     ends: Vec<Lc>,
+    length: Lc,
 }
 
 /// Bytes between two sums that are witnesses, so that no row has many more terms than this.
@@ -63,12 +64,34 @@ impl Bytes {
             values: values.to_vec(),
             bits,
             ends,
+            length: length.clone(),
+        }
+    }
+
+    /// Of wires that are what a test says they are.
+    #[cfg(test)]
+    pub(crate) fn of(values: Vec<Lc>, length: Lc) -> Self {
+        Self {
+            values,
+            bits: Vec::new(),
+            ends: Vec::new(),
+            length,
         }
     }
 
     /// How many bytes there is room for.
     pub fn capacity(&self) -> usize {
         self.values.len()
+    }
+
+    /// All bytes, 0 from the string's end on.
+    pub fn values(&self) -> &[Lc] {
+        &self.values
+    }
+
+    /// The string's length.
+    pub fn length(&self) -> &Lc {
+        &self.length
     }
 
     /// The byte at a place, 0 from the string's end on; none beyond the capacity.

@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod curve;
+mod der;
 mod rsa;
 mod sha256;
 
@@ -34,6 +35,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(predicates());
     all.extend(sha256::all());
     all.extend(rsa::all());
+    all.extend(der::all());
     all
 }
 

@@ -1,0 +1,174 @@
+//! TBSCertificate walked in RFC 5280's order (4.1): where each field is, from the first octet to the last.
+//!
+//! Each element begins where the one before it ends, and the last one ends where the whole does, which is the length that was
+//! hashed. No length is negative, so nothing that is read as part of a field lies outside of it, and no offset is the prover's choice.
+//! The signature algorithm is a constant; what a public key looks like is for the signature's relation.
+
+use ark_ff::{AdditiveGroup, Field};
+use bauta_statement::field::Fr;
+
+use super::{
+    bytes::Bytes,
+    compare,
+    der::{Element, HEADER, element},
+    window::read,
+};
+use crate::system::{Lc, System};
+
+const INTEGER: u8 = 0x02;
+const SEQUENCE: u8 = 0x30;
+/// \[3\] EXPLICIT.
+const EXTENSIONS: u8 = 0xa3;
+/// \[0\] EXPLICIT INTEGER 2: version 3, as a certificate with extensions has.
+const VERSION_3: [u8; 5] = [0xa0, 0x03, 0x02, 0x01, 0x02];
+/// RFC 5280, 4.1.2.2.
+const LONGEST_SERIAL: usize = 20;
+
+/// sha256WithRSAEncryption with NULL (RFC 4055, 5): AlgorithmIdentifier.
+pub const SHA256_WITH_RSA: [u8; 15] = [
+    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00,
+];
+
+/// The fields of a TBSCertificate that are read on.
+pub struct Fields<E> {
+    /// The serial number, 1 to 20 octets, not negative, in the fewest octets.
+    pub serial: E,
+    /// Name of the issuer.
+    pub issuer: E,
+    /// Both times.
+    pub validity: E,
+    /// Name of the subject.
+    pub subject: E,
+    /// SubjectPublicKeyInfo.
+    pub key: E,
+    /// The SEQUENCE of extensions.
+    pub extensions: E,
+}
+
+/// Walks the string, from its first octet to its last. Unique identifiers are refused, and so is whatever follows the extensions.
+pub fn walk(system: &mut System, string: &Bytes, algorithm: &[u8]) -> Fields<Element> {
+    let zero = Lc::constant(Fr::ZERO);
+    let bytes = string.values();
+    // The version, the serial number and the algorithm are near the start: the longest header, the version, and the longest serial
+    // number say how near. A read of fewer bytes is cheaper, and none of these can reach beyond them.
+    let near = |octets: usize| bytes.get(..octets).unwrap_or(bytes);
+    let beginning = HEADER + VERSION_3.len();
+
+    let whole = Element::read(system, near(HEADER), &zero);
+    whole.has_tag(system, SEQUENCE);
+    system.enforce_equal(&whole.end, string.length());
+    let version = read(system, near(beginning), &whole.start, VERSION_3.len());
+    version.is(system, &VERSION_3);
+
+    let start = &whole.start + Fr::from(VERSION_3.len() as u64);
+    let serial = serial(system, near(beginning + HEADER), &start);
+    let near_algorithm = near(beginning + 2 + LONGEST_SERIAL + algorithm.len());
+    let found = read(system, near_algorithm, &serial.end, algorithm.len());
+    found.is(system, algorithm);
+
+    let mut next = &serial.end + Fr::from(algorithm.len() as u64);
+    let mut field = |system: &mut System, tag: u8| {
+        let field = Element::read(system, bytes, &next);
+        field.has_tag(system, tag);
+        next = field.end.clone();
+        field
+    };
+    let [issuer, validity, subject, key] = [SEQUENCE; 4].map(|tag| field(system, tag));
+    let wrapper = field(system, EXTENSIONS);
+    system.enforce_equal(&wrapper.end, &whole.end);
+    let extensions = Element::read(system, bytes, &wrapper.start);
+    extensions.has_tag(system, SEQUENCE);
+    system.enforce_equal(&extensions.end, &wrapper.end);
+    Fields {
+        serial,
+        issuer,
+        validity,
+        subject,
+        key,
+        extensions,
+    }
+}
+
+/// An INTEGER from 0 on, of 1 to 20 octets, in the fewest.
+///
+/// Its first octet is below 0x80; where that is 0, either it is alone, or the next one is not below 0x80.
+fn serial(system: &mut System, bytes: &[Lc], offset: &Lc) -> Element {
+    let octets = read(system, bytes, offset, HEADER);
+    let serial = Element::parse(system, &octets, offset);
+    serial.has_tag(system, INTEGER);
+    let more = &serial.length - Fr::ONE;
+    compare::within_bits(
+        system,
+        &more,
+        &Lc::constant(Fr::from(LONGEST_SERIAL as u64 - 1)),
+        5,
+    );
+    // So the length has one octet, and the contents begin at the third.
+    let zero = Lc::constant(Fr::ZERO);
+    let top = |place: usize| {
+        octets
+            .bits(place)
+            .and_then(|bits| bits.get(7))
+            .unwrap_or(&zero)
+    };
+    system.enforce_equal(top(2), &zero);
+    let first = octets.value(2).unwrap_or(&zero);
+    let (empty, alone) = (is_zero(system, first), is_zero(system, &more));
+    let padded = system.product(&empty, &(&Lc::constant(Fr::ONE) - &alone));
+    let needed = system.product(&padded, top(3));
+    system.enforce_equal(&needed, &padded);
+    serial
+}
+
+/// 1 if the value is 0, else 0: value·y = 1 − z, value·z = 0, and y·z = 0 so that y is determined.
+pub(crate) fn is_zero(system: &mut System, value: &Lc) -> Lc {
+    let (zero, one) = (Lc::constant(Fr::ZERO), Lc::constant(Fr::ONE));
+    let inverse = value.value().inverse().unwrap_or_default();
+    let inverse = system.hint("inverse of what may be 0", inverse);
+    let is_zero = system.hint("whether it is 0", Fr::from(value.value() == Fr::ZERO));
+    system.enforce(value, &inverse, &(&one - &is_zero));
+    system.enforce(value, &is_zero, &zero);
+    system.enforce(&inverse, &is_zero, &zero);
+    is_zero
+}
+
+/// The same natively: each field as the places of its first content octet and of the octet after it.
+pub fn fields(tbs: &[u8], algorithm: &[u8]) -> Option<Fields<(usize, usize)>> {
+    let field = |offset: usize, tag: u8| {
+        let (found, start, end) = element(tbs, offset)?;
+        (found == tag && end <= tbs.len()).then_some((start, end))
+    };
+    let is = |offset: usize, expected: &[u8]| {
+        let found = tbs.get(offset..offset.checked_add(expected.len())?)?;
+        (found == expected).then_some(offset + expected.len())
+    };
+    let (start, end) = field(0, SEQUENCE)?;
+    if end != tbs.len() {
+        return None;
+    }
+    let serial = field(is(start, &VERSION_3)?, INTEGER)?;
+    let octets = tbs.get(serial.0..serial.1)?;
+    let (first, second) = (octets.first().copied()?, octets.get(1).copied());
+    let padded = first == 0 && second.is_some_and(|second| second < 0x80);
+    if octets.len() > LONGEST_SERIAL || first >= 0x80 || padded {
+        return None;
+    }
+    let issuer = field(is(serial.1, algorithm)?, SEQUENCE)?;
+    let validity = field(issuer.1, SEQUENCE)?;
+    let subject = field(validity.1, SEQUENCE)?;
+    let key = field(subject.1, SEQUENCE)?;
+    let wrapper = field(key.1, EXTENSIONS)?;
+    let extensions = field(wrapper.0, SEQUENCE)?;
+    (wrapper.1 == end && extensions.1 == end).then_some(Fields {
+        serial,
+        issuer,
+        validity,
+        subject,
+        key,
+        extensions,
+    })
+}
+
+#[cfg(test)]
+#[path = "tbs_tests.rs"]
+mod tests;

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Makes the certificates of this folder with openssl: RSA-signed client certificates whose first fields differ in length. They are
+# test data; the keys are thrown away. Run it in an empty folder.
+set -eu
+cat > ca.cnf <<'X'
+[req]
+distinguished_name = n
+prompt = no
+[n]
+C = CH
+O = Example Organisation
+CN = Example CA
+[client]
+basicConstraints = critical,CA:FALSE
+keyUsage = critical,digitalSignature
+extendedKeyUsage = clientAuth
+subjectAltName = email:ada@example.org
+X
+openssl req -x509 -newkey rsa:2048 -nodes -sha256 -config ca.cnf -keyout ca.key -out ca.pem -days 36500 2> /dev/null
+client() {
+  name=$1 subject=$2; shift 2
+  openssl req -new -newkey rsa:2048 -nodes -config ca.cnf -subj "$subject" -keyout client.key -out client.csr 2> /dev/null
+  openssl x509 -req -sha256 -in client.csr -CA ca.pem -CAkey ca.key -extfile ca.cnf -extensions client -outform DER \
+    -out "$name.der" "$@" 2> /dev/null
+}
+client serial_20_octets /C=CH/O="Example Organisation"/OU=Research/CN="Ada Lovelace" -set_serial 0x7fffffffffffffffffffffffffffffffffffffff -days 3650
+client serial_1_octet /CN=Ada -set_serial 1 -days 3650
+client serial_0 /CN=Ada -set_serial 0 -days 3650
+client serial_of_a_high_octet /CN=Ada -set_serial 255 -days 3650
+client generalized_time /CN=Ada/emailAddress=ada@example.org -set_serial 0x0102030405 -days 40000
+client long_subject "/O=$(printf 'x%.0s' $(seq 64))/OU=$(printf 'y%.0s' $(seq 64))/CN=$(printf 'z%.0s' $(seq 64))" -set_serial 77 -days 3650
+rm ca.cnf ca.key ca.pem client.key client.csr ca.srl 2> /dev/null || true
