@@ -13,5 +13,6 @@ pub mod poseidon;
 pub mod rsa;
 pub mod sha256;
 pub mod tbs;
+pub mod time;
 pub mod window;
 pub mod words;

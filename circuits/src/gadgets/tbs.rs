@@ -11,6 +11,7 @@ use super::{
     bytes::Bytes,
     compare,
     der::{Element, HEADER, element},
+    time::{seconds, unix_seconds},
     window::read,
 };
 use crate::system::{Lc, System};
@@ -130,6 +131,21 @@ pub(crate) fn is_zero(system: &mut System, value: &Lc) -> Lc {
     system.enforce(value, &is_zero, &zero);
     system.enforce(&inverse, &is_zero, &zero);
     is_zero
+}
+
+/// The two times of a validity, in Unix seconds: the contents are these two and nothing more. Two reads of a time, and one constraint.
+pub fn validity(system: &mut System, string: &Bytes, validity: &Element) -> [Lc; 2] {
+    let first = unix_seconds(system, string.values(), &validity.start);
+    let last = unix_seconds(system, string.values(), &first.end);
+    system.enforce_equal(&last.end, &validity.end);
+    [first.seconds, last.seconds]
+}
+
+/// The same natively, of the contents' places.
+pub fn times(tbs: &[u8], (start, end): (usize, usize)) -> Option<[u64; 2]> {
+    let (first, next) = seconds(tbs, start)?;
+    let (last, found) = seconds(tbs, next)?;
+    (found == end).then_some([first, last])
 }
 
 /// The same natively: each field as the places of its first content octet and of the octet after it.

@@ -299,6 +299,69 @@ fn what_looks_like_a_field_inside_of_one_is_none() {
     assert_eq!(walked(&disguised), Some(found));
 }
 
+/// What the circuit says of a validity's contents, which the twin must say too.
+fn validity_of(tbs: &[u8], places: (usize, usize)) -> Option<[u64; 2]> {
+    let build = |tbs: &[u8], (start, end): (usize, usize), recording| {
+        let ends = [start, end].map(|place| Fr::from(place as u64));
+        let mut system = System::new(&ends, recording);
+        let bytes: Vec<Lc> = (0..ROOM)
+            .map(|place| {
+                let byte = tbs.get(place).copied().unwrap_or_default();
+                system.hint("byte", Fr::from(byte))
+            })
+            .collect();
+        let [start, end] = [0, 1].map(|index| system.instance(index));
+        let element = Element {
+            tag: Lc::constant(Fr::from(SEQUENCE)),
+            length: &end - &start,
+            start,
+            end,
+        };
+        let string = Bytes::of(bytes, Lc::constant(Fr::ZERO));
+        let times = validity(&mut system, &string, &element);
+        (system, times)
+    };
+    static SHAPE: std::sync::OnceLock<R1cs> = std::sync::OnceLock::new();
+    let shape = SHAPE.get_or_init(|| build(&[], (0, 0), true).0.into_r1cs());
+    let (system, times) = build(tbs, places, false);
+    let found = times.map(|time| time.value().into_bigint().0[0]);
+    let found = shape
+        .check(&system.into_assignment())
+        .is_ok()
+        .then_some(found);
+    assert_eq!(found, times_of(tbs, places));
+    found
+}
+
+fn times_of(tbs: &[u8], places: (usize, usize)) -> Option<[u64; 2]> {
+    super::times(tbs, places)
+}
+
+#[test]
+fn times_are_those_of_x509_cert() {
+    for (name, certificate) in CERTIFICATES {
+        let tbs = tbs(certificate);
+        let places = twin(&tbs).unwrap()[2];
+        let theirs = TbsCertificate::from_der(&tbs).unwrap();
+        let theirs = [theirs.validity().not_before, theirs.validity().not_after];
+        let theirs = theirs.map(|time| time.to_unix_duration().as_secs());
+        assert_eq!(validity_of(&tbs, places), Some(theirs), "{name}");
+        // A time less, a time more, an octet less, an octet more.
+        let (start, end) = places;
+        let (_, next) = seconds(&tbs, start).unwrap();
+        for other in [
+            (start, next),
+            (next, end),
+            (start, end - 1),
+            (start, end + 1),
+            (start + 1, end),
+        ] {
+            assert_eq!(validity_of(&tbs, other), None, "{name}");
+        }
+        assert_eq!(validity_of(&tbs, (start, end + 15)), None);
+    }
+}
+
 #[test]
 fn nothing_is_left_open() {
     for (name, certificate) in CERTIFICATES {

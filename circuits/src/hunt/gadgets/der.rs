@@ -28,6 +28,8 @@ pub(super) fn all() -> Vec<Case> {
         choices::<83, 11>(),
         choices::<8, 4>(),
         choices::<7, 33>(),
+        choices::<20, 17>(),
+        choices::<40, 17>(),
         reads::<4, 4>(&["window::choose (4 of 4 bytes)"]),
         reads::<9, 5>(&["window::choose (9 of 5 bytes)"]),
         reads::<13, 4>(&["window::choose (13 of 4 bytes)"]),

@@ -23,6 +23,7 @@ mod curve;
 mod der;
 mod rsa;
 mod sha256;
+mod time;
 
 /// All of them.
 pub(super) fn all() -> Vec<Case> {
@@ -36,6 +37,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(sha256::all());
     all.extend(rsa::all());
     all.extend(der::all());
+    all.extend(time::all());
     all
 }
 
