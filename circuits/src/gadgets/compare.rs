@@ -39,6 +39,11 @@ pub fn bits(system: &mut System, value: &Lc, width: u32) -> Vec<Lc> {
     all
 }
 
+/// One of both is 0: a field has no zero divisors.
+pub(crate) fn either_zero(system: &mut System, a: &Lc, b: &Lc) {
+    system.enforce(a, b, &Lc::constant(Fr::ZERO));
+}
+
 /// low ≤ high as 64-bit integers, if both are: high − low ∈ \[0, 2^64).
 pub fn at_most(system: &mut System, low: &Lc, high: &Lc) {
     range(system, &(high - low), WIDTH);

@@ -12,6 +12,7 @@ pub mod natural;
 pub mod poseidon;
 pub mod rsa;
 pub mod sha256;
+pub mod spki;
 pub mod tbs;
 pub mod time;
 pub mod window;

@@ -4,7 +4,7 @@ use ark_ff::{AdditiveGroup, Field, PrimeField};
 use bauta_statement::field::Fr;
 use num_bigint::BigUint;
 
-use super::{bytes::Bytes, compare};
+use super::compare;
 use crate::system::{Lc, System};
 
 /// Bits of a limb.
@@ -45,16 +45,13 @@ impl Natural {
         Self { limbs }
     }
 
-    /// Of proven bytes, the highest first, at no cost. None if there are not so many, or not an even number.
-    pub fn of_bytes(string: &Bytes, places: std::ops::Range<usize>) -> Option<Self> {
-        if places.len() % 2 == 1 {
-            return None;
-        }
-        let pairs = places.step_by(2).rev().map(|place| {
-            let (high, low) = (string.value(place)?, string.value(place + 1)?);
-            Some(Lc::combine([(high, Fr::from(256)), (low, Fr::ONE)]))
+    /// Of proven bytes, the highest first, at no cost. None if they are an odd number.
+    pub fn of_bytes(bytes: &[Lc]) -> Option<Self> {
+        let limbs = bytes.rchunks(2).map(|pair| match pair {
+            [high, low] => Some(Lc::combine([(high, Fr::from(256)), (low, Fr::ONE)])),
+            _ => None,
         });
-        Some(Self::of(pairs.collect::<Option<_>>()?))
+        Some(Self::of(limbs.collect::<Option<_>>()?))
     }
 
     /// The limbs, the lowest first.
@@ -193,15 +190,11 @@ mod tests {
 
     #[test]
     fn bytes_are_big_endian() {
-        let mut system = System::new(&[Fr::from(5)], false);
-        let bytes = [9, 1, 2, 3, 4, 0].map(|byte: u8| Lc::constant(Fr::from(byte)));
-        let length = system.instance(0);
-        let string = Bytes::new(&mut system, &bytes, &length);
-        let number = Natural::of_bytes(&string, 1..5).unwrap();
+        let bytes = [1, 2, 3, 4].map(|byte: u8| Lc::constant(Fr::from(byte)));
+        let number = Natural::of_bytes(&bytes).unwrap();
         assert_eq!(number.value(), BigUint::from(0x01020304u32));
         assert_eq!(number.limbs()[0].value(), Fr::from(0x0304));
-        assert!(Natural::of_bytes(&string, 1..4).is_none());
-        assert!(Natural::of_bytes(&string, 3..7).is_none());
+        assert!(Natural::of_bytes(&bytes[1..]).is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 use bauta_statement::field::Fr;
 
-use super::compare;
+use super::compare::{self, either_zero};
 use crate::system::{Lc, System};
 
 /// Bytes that were read, each proven to be one.
@@ -30,6 +30,16 @@ impl Window {
     /// All bytes.
     pub fn values(&self) -> &[Lc] {
         &self.values
+    }
+
+    /// Some of the bytes; fewer where there are not so many.
+    pub fn part(&self, places: std::ops::Range<usize>) -> Self {
+        let end = places.end.min(self.values.len());
+        let places = places.start.min(end)..end;
+        Self {
+            values: self.values.get(places.clone()).unwrap_or_default().to_vec(),
+            bits: self.bits.get(places).unwrap_or_default().to_vec(),
+        }
     }
 
     /// Shows that these are the bytes, in one constraint for every 30.
@@ -176,7 +186,7 @@ pub(crate) fn choose(
             let mut difference = Lc::combine(packed(bytes));
             difference = &difference + tag * Fr::from(position as u64);
             difference.add_scaled(&found, -Fr::ONE);
-            system.enforce(choice, &difference, &Lc::constant(Fr::ZERO));
+            either_zero(system, choice, &difference);
         }
     }
     (number, window)

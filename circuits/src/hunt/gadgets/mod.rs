@@ -23,6 +23,7 @@ mod curve;
 mod der;
 mod rsa;
 mod sha256;
+mod spki;
 mod time;
 
 /// All of them.
@@ -38,6 +39,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(rsa::all());
     all.extend(der::all());
     all.extend(time::all());
+    all.extend(spki::all());
     all
 }
 
