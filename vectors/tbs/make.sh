@@ -1,15 +1,20 @@
 #!/bin/sh
-# Makes the certificates of this folder with openssl: RSA-signed client certificates whose first fields differ in length. They are
+# Makes the certificates of this folder with openssl: a CA, and client certificates of it whose first fields differ in length. They are
 # test data; the keys are thrown away. Run it in an empty folder.
 set -eu
 cat > ca.cnf <<'X'
 [req]
 distinguished_name = n
 prompt = no
+x509_extensions = authority
 [n]
 C = CH
 O = Example Organisation
 CN = Example CA
+[authority]
+basicConstraints = critical,CA:TRUE
+keyUsage = critical,keyCertSign,cRLSign
+subjectKeyIdentifier = hash
 [client]
 basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature
@@ -29,4 +34,5 @@ client serial_0 /CN=Ada -set_serial 0 -days 3650
 client serial_of_a_high_octet /CN=Ada -set_serial 255 -days 3650
 client generalized_time /CN=Ada/emailAddress=ada@example.org -set_serial 0x0102030405 -days 40000
 client long_subject "/O=$(printf 'x%.0s' $(seq 64))/OU=$(printf 'y%.0s' $(seq 64))/CN=$(printf 'z%.0s' $(seq 64))" -set_serial 77 -days 3650
+openssl x509 -in ca.pem -outform DER -out ca.der
 rm ca.cnf ca.key ca.pem client.key client.csr ca.srl 2> /dev/null || true

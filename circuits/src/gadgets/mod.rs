@@ -17,3 +17,7 @@ pub mod tbs;
 pub mod time;
 pub mod window;
 pub mod words;
+
+#[cfg(test)]
+#[path = "together_tests.rs"]
+mod together;

@@ -162,7 +162,7 @@ fn order<const LIMBS: usize>() -> Case {
             let word = (LIMBS.div_ceil(5) as u64 - 1 - seed % LIMBS.div_ceil(5) as u64) as usize;
             let top = number(seed + 2, LIMBS);
             let low = (&top >> (80 * (word + 1))) << (80 * (word + 1));
-            let high = &low + (BigUint::from(1u64 + seed) << (80 * word));
+            let high = &low + (BigUint::from(1 + seed % 8) << (80 * word));
             let low = low + (number(seed + 3, LIMBS) % (BigUint::from(1u8) << (80 * word)));
             ([limbs(&low, LIMBS), limbs(&high, LIMBS)].concat(), ())
         },
