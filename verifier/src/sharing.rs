@@ -102,7 +102,8 @@ pub fn generated<'a>(
         .map_err(|_| wrong(name, "does not prove that it knows its secret"))?;
         all.insert(name.clone(), commitment.clone());
     }
-    if all.len() != participants.len() || all.len() != round1.len() {
+    // Nobody's key is none.
+    if all.is_empty() || all.len() != participants.len() || all.len() != round1.len() {
         return Err(SharingError::Members);
     }
     Ok(all)
@@ -156,7 +157,7 @@ pub fn dealt(
         }
         all.insert(name.clone(), commitment);
     }
-    if all.len() != dealers.len() {
+    if all.is_empty() || all.len() != dealers.len() {
         return Err(SharingError::Members);
     }
     Ok(all)
