@@ -39,6 +39,9 @@ use crate::{
     seal::{SealError, Vault},
 };
 
+/// Name of the database in a signer's data folder.
+const DATABASE: &str = "state.redb";
+
 /// `"head"` → size (8 bytes, big-endian) ‖ root ‖ checkpoint note.
 const HEAD: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("head");
 const HEAD_KEY: &str = "head";
@@ -127,6 +130,52 @@ pub struct DiskStore {
     bundle: Mutex<(u64, u16, Vec<Vec<u8>>)>,
 }
 
+/// Opens `data`/state.redb, or makes it: under another name, and when it is whole under its own, so that a process that is killed
+/// meanwhile leaves none that cannot be opened.
+fn open_database(data: &Path) -> Result<Database, StoreError> {
+    let path = data.join(DATABASE);
+    let failed = |verb, path: &Path, error: &std::io::Error| {
+        StoreError::File(FileError::new(verb, path, error))
+    };
+    let fresh = format!("{DATABASE}.new-");
+    let entries = std::fs::read_dir(data).map_err(|error| failed("read", data, &error))?;
+    for entry in entries.flatten() {
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(fresh.as_bytes())
+        {
+            let left = entry.path();
+            std::fs::remove_file(&left).map_err(|error| failed("remove", &left, &error))?;
+        }
+    }
+    if path.exists() {
+        return Ok(Database::create(path)?);
+    }
+    let made = data.join(format!("{fresh}{}", std::process::id()));
+    let database = Database::create(&made)?;
+    make_tables(&database)?;
+    // Never in the place of one that another process made meanwhile.
+    std::fs::hard_link(&made, &path).map_err(|error| failed("make", &path, &error))?;
+    std::fs::remove_file(&made).map_err(|error| failed("remove", &made, &error))?;
+    std::fs::File::open(data)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| failed("write", data, &error))?;
+    Ok(database)
+}
+
+fn make_tables(database: &Database) -> Result<(), StoreError> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(HEAD)?;
+    transaction.open_table(PENDING)?;
+    transaction.open_table(BOUND)?;
+    transaction.open_table(BURNT)?;
+    transaction.open_table(SHARES)?;
+    transaction.open_table(MEMORY)?;
+    transaction.commit()?;
+    Ok(())
+}
+
 impl DiskStore {
     /// Opens `data`/state.redb and `data`/log, makes them if they are not there, and completes the folder after a crash. The
     /// database locks itself: a second process on the same folder is refused.
@@ -135,19 +184,12 @@ impl DiskStore {
     /// [`StoreError`].
     pub fn open(data: &Path, vault: Vault) -> Result<Self, StoreError> {
         files::private_folder(data)?;
-        Self::with(Database::create(data.join("state.redb"))?, data, vault)
+        Self::with(open_database(data)?, data, vault)
     }
 
     /// The same over a database that is open already.
     fn with(database: Database, data: &Path, vault: Vault) -> Result<Self, StoreError> {
-        let transaction = database.begin_write()?;
-        transaction.open_table(HEAD)?;
-        transaction.open_table(PENDING)?;
-        transaction.open_table(BOUND)?;
-        transaction.open_table(BURNT)?;
-        transaction.open_table(SHARES)?;
-        transaction.open_table(MEMORY)?;
-        transaction.commit()?;
+        make_tables(&database)?;
         let mut store = Self {
             database,
             folder: FolderStorage::open(data.join("log"))?,
@@ -787,6 +829,36 @@ mod tests {
         }
         transaction.commit().unwrap();
         assert!(matches!(store.shares(), Err(StoreError::Seal(_))));
+    }
+
+    /// As a process leaves it that is killed while it makes its database: redb's file is none before its header is written.
+    #[test]
+    fn a_database_that_was_not_made_to_its_end_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::write(data.join("state.redb.new-7"), [0; 4096]).unwrap();
+        drop(open(folder.path()));
+        let names = || {
+            let entries = std::fs::read_dir(&data).unwrap().flatten();
+            let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+            names
+                .filter(|name| name.contains("redb"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["state.redb"]);
+        // Between the two names.
+        std::fs::hard_link(data.join("state.redb"), data.join("state.redb.new-7")).unwrap();
+        drop(open(folder.path()));
+        assert_eq!(names(), ["state.redb"]);
+        // What is there and cannot be opened is no fresh start.
+        std::fs::write(data.join("state.redb"), [0; 4096]).unwrap();
+        let vault = Vault::open(&folder.path().join("keys"), &PassphraseSeal::new("p", 2)).unwrap();
+        assert!(matches!(
+            DiskStore::open(&data, vault),
+            Err(StoreError::Database(_))
+        ));
+        assert_eq!(std::fs::read(data.join("state.redb")).unwrap(), [0; 4096]);
     }
 
     #[test]
