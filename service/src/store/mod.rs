@@ -622,7 +622,10 @@ impl Store {
                 sqlx::query(sql::NULLIFIERS_LOGGED)
                     .execute(&mut *tx.inner)
                     .await?;
-                sqlx::query(sql::UNSTAGE_ALL)
+                // After a crash the locked head may be ahead of what is published; its batch is all that leads there, and a
+                // second crash would find it gone.
+                sqlx::query(sql::UNSTAGE_PUBLISHED)
+                    .bind(signed(size))
                     .execute(&mut *tx.inner)
                     .await?;
                 Ok(logged

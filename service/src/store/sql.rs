@@ -17,6 +17,8 @@ statements! {
     STAGE = "INSERT INTO staged (root, batch) VALUES ($1, $2) ON CONFLICT (root) DO NOTHING";
     STAGED = "SELECT batch FROM staged WHERE root = $1";
     UNSTAGE_ALL = "DELETE FROM staged";
+    UNSTAGE_PUBLISHED = "DELETE FROM staged WHERE NOT EXISTS
+        (SELECT 1 FROM log_head WHERE log_head.root = staged.root AND log_head.size > $1)";
 
     KNOWN_REQUEST = "SELECT id FROM entries WHERE request = $1";
     COUNT_POOLED = "SELECT COUNT(*) FROM entries WHERE status = 'pooled'";

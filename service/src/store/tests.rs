@@ -233,9 +233,12 @@ async fn the_head_is_swapped_by_one_and_survives() {
     );
     store.close().await;
 
+    // Started anew, the sequencer notes what is published, and may crash again before the locked head is.
     let store = Store::open(&folder.path().join("service.sqlite"))
         .await
         .unwrap();
+    assert_eq!(store.published(0).await.unwrap(), []);
+    assert_eq!(store.staged(&head(1)).await.unwrap(), Some(batch.clone()));
     assert_eq!(
         store.locked_head().await.unwrap(),
         LockedHead {
