@@ -376,7 +376,7 @@ impl Literal {
     pub fn to_field(&self) -> Fr {
         match self {
             Self::Integer(value) => Fr::from(*value),
-            Self::Text(text) => poseidon::hash_bytes("bauta/v1/text", text.as_bytes()),
+            Self::Text(text) => poseidon::hash_bytes(crate::vector::TEXT_TAG, text.as_bytes()),
         }
     }
 

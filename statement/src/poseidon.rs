@@ -15,6 +15,9 @@ use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, PrimeField, Zero};
 
 use crate::field::{Fr, from_tag};
 
+/// What the chain of [`hash_bytes`] begins with, as `from_tag` makes it an element.
+pub const BYTES_TAG: &str = "bauta/v1/bytes";
+
 /// Number of full rounds, half of them before the partial ones.
 pub const FULL_ROUNDS: usize = 8;
 /// The widest permutation: 16 inputs.
@@ -86,12 +89,10 @@ pub fn hash_bytes(tag: &str, bytes: &[u8]) -> Fr {
         .chain(tag.as_bytes().chunks(31).map(Fr::from_le_bytes_mod_order))
         .chain(bytes.chunks(31).map(Fr::from_le_bytes_mod_order))
         .collect();
-    elements
-        .chunks(3)
-        .fold(from_tag("bauta/v1/bytes"), |chain, part| {
-            let at = |i: usize| part.get(i).copied().unwrap_or_default();
-            hash(&[chain, at(0), at(1), at(2)])
-        })
+    elements.chunks(3).fold(from_tag(BYTES_TAG), |chain, part| {
+        let at = |i: usize| part.get(i).copied().unwrap_or_default();
+        hash(&[chain, at(0), at(1), at(2)])
+    })
 }
 
 impl Parameters {

@@ -24,6 +24,9 @@ pub const HANDLE: usize = 4;
 /// First of the slots that a schema gives meaning to; the last is 15.
 pub const FIRST_ATTRIBUTE: usize = 5;
 
+/// The tag under which a text is hashed.
+pub const TEXT_TAG: &str = "bauta/v1/text";
+
 /// The constant *absent*, 2^64: no integer, and no hash of a string that anyone can find.
 pub fn absent() -> Fr {
     Fr::from(1u128 << 64)
@@ -106,7 +109,7 @@ impl AttributeValue {
     pub fn to_field(&self) -> Fr {
         match self {
             Self::Integer(value) => Fr::from(*value),
-            Self::Text(text) => poseidon::hash_bytes("bauta/v1/text", text.as_bytes()),
+            Self::Text(text) => poseidon::hash_bytes(TEXT_TAG, text.as_bytes()),
             Self::Absent => absent(),
         }
     }
