@@ -39,8 +39,8 @@ pub fn bits(system: &mut System, value: &Lc, width: u32) -> Vec<Lc> {
     all
 }
 
-/// One of both is 0: a field has no zero divisors.
-pub(crate) fn either_zero(system: &mut System, a: &Lc, b: &Lc) {
+/// a·b = 0: one of them is 0, or both. A field has no zero divisors.
+pub fn either_is_zero(system: &mut System, a: &Lc, b: &Lc) {
     system.enforce(a, b, &Lc::constant(Fr::ZERO));
 }
 

@@ -23,6 +23,9 @@ pub struct Element {
 }
 
 impl Element {
+    /// Of a header's octets the bits that its form is read from: octet and position.
+    pub(crate) const FORM: [(usize, usize); 3] = [(1, 7), (1, 1), (2, 7)];
+
     /// The element at `offset` of proven bytes: a read of four, and 7 constraints.
     ///
     /// It may be longer than the buffer. What it is part of must end exactly where its elements do: then no sum of lengths, of

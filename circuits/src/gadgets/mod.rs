@@ -1,6 +1,7 @@
 //! The parts that relations are made of. The equation stands above the code; why it is sound, in
 //! `docs/spec/relations.md`.
 
+pub mod attributes;
 pub mod babyjubjub;
 mod bounds;
 pub mod bytes;

@@ -3,7 +3,7 @@
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 use bauta_statement::field::Fr;
 
-use super::compare::{self, either_zero};
+use super::compare::{self, either_is_zero};
 use crate::system::{Lc, System};
 
 /// Bytes that were read, each proven to be one.
@@ -60,8 +60,7 @@ impl Window {
         }
     }
 
-    /// Of wires that are what a test says they are.
-    #[cfg(test)]
+    /// Of wires that are proven bytes otherwise, or what a test says they are.
     pub(crate) fn of(values: Vec<Lc>, bits: Vec<Vec<Lc>>) -> Self {
         Self { values, bits }
     }
@@ -130,7 +129,11 @@ pub fn read(system: &mut System, bytes: &[Lc], offset: &Lc, count: usize) -> Win
                 .collect()
         })
         .collect();
-    let (number, whole) = choose(system, ["row of a window", "number of a row"], &rows, row);
+    let Choice {
+        number,
+        window: whole,
+        ..
+    } = choose(system, ["row of a window", "number of a row"], &rows, row);
     if plan.stride == 1 {
         system.enforce_equal(&number, offset);
         return whole;
@@ -138,7 +141,11 @@ pub fn read(system: &mut System, bytes: &[Lc], offset: &Lc, count: usize) -> Win
     let windows: Vec<Vec<&Lc>> = (0..plan.stride)
         .map(|shift| whole.values.iter().skip(shift).take(count).collect())
         .collect();
-    let (shift, window) = choose(
+    let Choice {
+        number: shift,
+        window,
+        ..
+    } = choose(
         system,
         ["place in a row", "number of a place"],
         &windows,
@@ -149,6 +156,16 @@ pub fn read(system: &mut System, bytes: &[Lc], offset: &Lc, count: usize) -> Win
     window
 }
 
+/// One of several strings.
+pub(crate) struct Choice {
+    /// Which one, counted from 0.
+    pub(crate) number: Lc,
+    /// Its bytes.
+    pub(crate) window: Window,
+    /// For each string 1 if it is the one, else 0.
+    pub(crate) choices: Vec<Lc>,
+}
+
 /// One of these strings of equally many bytes, and its number: a constraint for each and each 30 bytes, 8 for a byte, one.
 ///
 /// Strings with their numbers above them are all different, so one choice at most can be other than 0, and the sum makes it 1.
@@ -157,7 +174,7 @@ pub(crate) fn choose(
     [choice, name]: [&'static str; 2],
     strings: &[Vec<&Lc>],
     chosen: usize,
-) -> (Lc, Window) {
+) -> Choice {
     assert!(strings.len() < 1 << 12, "numbers that fit above 2^240");
     let one = Lc::constant(Fr::ONE);
     let mut choices: Vec<Lc> = (1..strings.len())
@@ -186,14 +203,20 @@ pub(crate) fn choose(
             let mut difference = Lc::combine(packed(bytes));
             difference = &difference + tag * Fr::from(position as u64);
             difference.add_scaled(&found, -Fr::ONE);
-            either_zero(system, choice, &difference);
+            either_is_zero(system, choice, &difference);
         }
     }
-    (number, window)
+    Choice {
+        number,
+        window,
+        choices,
+    }
 }
 
 /// Σ 256ⁱ·bᵢ.
-fn packed<'a>(bytes: impl Iterator<Item = &'a Lc>) -> impl Iterator<Item = (&'a Lc, Fr)> {
+pub(super) fn packed<'a>(
+    bytes: impl Iterator<Item = &'a Lc>,
+) -> impl Iterator<Item = (&'a Lc, Fr)> {
     let mut weight = Fr::ONE;
     bytes.map(move |byte| {
         let here = weight;

@@ -104,13 +104,13 @@ pub(super) fn all() -> Vec<Case> {
 }
 
 /// Bytes and, last, a place in them.
-fn place(bytes: &[u8], offset: usize) -> Vec<Fr> {
+pub(super) fn place(bytes: &[u8], offset: usize) -> Vec<Fr> {
     let bytes = bytes.iter().map(|byte| Fr::from(*byte));
     bytes.chain([Fr::from(offset as u64)]).collect()
 }
 
 /// One of so many strings, the first, the last, any.
-fn choices<const STRINGS: usize, const BYTES: usize>() -> Case {
+pub(super) fn choices<const STRINGS: usize, const BYTES: usize>() -> Case {
     Gadget {
         name: "window::choose",
         variant: format!("{STRINGS} of {BYTES} bytes"),

@@ -19,8 +19,10 @@ use crate::{
     system::{Lc, R1cs, System},
 };
 
+mod attributes;
 mod curve;
 mod der;
+use der::{choices, place};
 mod rsa;
 mod sha256;
 mod spki;
@@ -40,6 +42,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(der::all());
     all.extend(time::all());
     all.extend(spki::all());
+    all.extend(attributes::all());
     all
 }
 

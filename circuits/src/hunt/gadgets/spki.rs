@@ -4,7 +4,7 @@ use bauta_statement::field::Fr;
 
 use super::{bits, plain};
 use crate::{
-    gadgets::{compare, der::Element, spki::rsa_modulus},
+    gadgets::{der::Element, spki::rsa_modulus},
     hunt::case::Case,
     system::Lc,
 };
@@ -44,17 +44,11 @@ pub(super) fn all() -> Vec<Case> {
         },
     );
     vec![
-        plain(
-            "compare::either_zero",
-            "",
-            |seed| (vec![Fr::from(seed), Fr::from(0)], ()),
-            |system, inputs, ()| compare::either_zero(system, &inputs[0], &inputs[1]),
-        ),
         bits::<8>(),
         // The rows of places that no sample reads are excused as what they are.
         Case {
             copies: vec![
-                "compare::either_zero",
+                "compare::either_is_zero",
                 "compare::range (8 bits)",
                 "system::enforce_equal",
             ],
