@@ -191,3 +191,64 @@ fn a_changed_certificate_is_read_as_the_twin_does_or_refused() {
         "{tried:?}"
     );
 }
+
+/// ecdsa-with-SHA256, by which rcgen signs.
+const ECDSA: [u8; 12] = [
+    0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02,
+];
+
+/// Its subject and extensions, in a certificate of this relation's signature algorithm.
+#[test]
+fn a_certificate_of_rcgen_is_read_as_x509_cert_does() {
+    use rcgen::{
+        CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
+        ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
+    };
+    let mut params = CertificateParams::default();
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CountryName, "CH");
+    name.push(DnType::OrganizationName, "Ümlaut & Söhne");
+    let research = DnValue::PrintableString("Research".try_into().unwrap());
+    name.push(DnType::OrganizationalUnitName, research);
+    name.push(
+        DnType::CommonName,
+        DnValue::Ia5String("Ada".try_into().unwrap()),
+    );
+    params.distinguished_name = name;
+    params.subject_alt_names = vec![
+        SanType::DnsName("a.example".try_into().unwrap()),
+        SanType::Rfc822Name("ada@example.org".try_into().unwrap()),
+        SanType::URI("https://example.org/ada".try_into().unwrap()),
+    ];
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let arcs = [1, 3, 6, 1, 4, 1, 32473, 9];
+    let level = CustomExtension::from_oid_content(&arcs, vec![2, 2, 1, 2]);
+    params.custom_extensions = vec![level];
+    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let (_, start, _) = element(certificate.der(), 0).unwrap();
+    let (_, _, end) = element(certificate.der(), start).unwrap();
+    let original = &certificate.der()[start..end];
+    let fields = walked::fields(original, &ECDSA).unwrap();
+    let [subject_part, extensions] =
+        [fields.subject, fields.extensions].map(|(a, b)| &original[a..b]);
+    let tbs = tbs(subject_part, extensions);
+
+    let theirs = TbsCertificate::from_der(original).unwrap();
+    let schema = [
+        subject(5, Text, O),
+        subject(6, Text, OU),
+        subject(7, Text, CN),
+        from_name(8, SanKind::Email),
+        from_name(9, SanKind::Dns),
+        from_extension(10, Integer, LEVEL),
+    ];
+    let found = both("rcgen", &tbs, &schema).unwrap();
+    for (attribute, value) in schema[..5].iter().zip(&found) {
+        let theirs = expected(&theirs, attribute);
+        assert_eq!([value], [&Value::Text(theirs[0].clone())]);
+        assert_eq!(theirs.len(), 1);
+    }
+    assert_eq!(found[5], Value::Integer(258));
+}

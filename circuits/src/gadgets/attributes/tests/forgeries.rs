@@ -38,6 +38,19 @@ fn forger(change: impl Fn(&str, usize, Fr) -> Option<Fr> + 'static) -> Option<Fo
     }))
 }
 
+/// The parts in which rows fail.
+fn failing(assignment: &Assignment) -> BTreeSet<&'static str> {
+    let rows = small().failing(assignment);
+    rows.map(|row| small().region_of(row)).collect()
+}
+
+/// Refused by rows of exactly these parts: without them the prover would get through.
+fn refused_by(parts: &[&'static str], tbs: &[u8], schema: &Schemas, forger: Option<Forger>) {
+    let (assignment, values) = run(tbs, schema, forger);
+    let expected: BTreeSet<&str> = parts.iter().copied().collect();
+    assert_eq!(failing(&assignment), expected, "{values:?}");
+}
+
 fn refused(what: &str, tbs: &[u8], schema: &Schemas, forger: Option<Forger>) {
     let (honest, _) = run(tbs, schema, None);
     let (assignment, values) = run(tbs, schema, forger);
@@ -113,7 +126,8 @@ fn absence_is_proven() {
         }),
     );
     // Whether each candidate is the rule's, said to be not: whatever else is zero is said so as well.
-    let zeros = run_names(&tbs)
+    let zeros = small()
+        .names
         .iter()
         .filter(|name| **name == "whether it is 0")
         .count();
@@ -154,8 +168,56 @@ fn absence_is_proven() {
     }
 }
 
-fn run_names(_: &[u8]) -> &'static [&'static str] {
-    &small().names
+/// What is refused of honest provers, and of those who lie once: by one part alone.
+#[test]
+fn one_part_carries_the_burden() {
+    let other = || extension(&[0x55, 0x1d, 0x0e], false, &[5, 0]);
+    let of = |sets: &[u8], extensions: &[u8]| tbs(sets, extensions);
+    let ada = alone(CN, 0x0c, b"Ada");
+    let (text, number) = ([subject(5, Text, CN)], [from_extension(5, Integer, LEVEL)]);
+    let usage = extension(&KEY_USAGE, false, &[3, 2, 7, 128]);
+    let mut long = ada.clone();
+    long[1] += 1;
+    let strange = extension(&[0x2a, 3], true, &[5, 0]);
+    let level = |content: &[u8]| extension(LEVEL, false, content);
+    for (part, tbs, schema) in [
+        ("critical", of(&ada, &strange), &text),
+        (
+            "candidates",
+            of(&[ada.clone(), ada.clone()].concat(), &other()),
+            &text,
+        ),
+        ("values", of(&alone(CN, 0x0c, b"a\0b"), &other()), &text),
+        ("values", of(&alone(CN, 0x0c, &[b'x'; 65]), &other()), &text),
+        ("values", of(&alone(CN, 0x1e, b"x"), &other()), &text),
+        ("values", of(&ada, &level(&[2, 1, 1, 0])), &number),
+        ("values", of(&ada, &level(&[2, 2, 0, 1])), &number),
+        ("values", of(&ada, &level(&[2, 1, 0x80])), &number),
+        ("extensions", of(&ada, &usage.repeat(2)), &text),
+        ("subject", of(&long, &other()), &text),
+    ] {
+        let (assignment, _) = run(&tbs, schema, None);
+        assert_eq!(failing(&assignment), BTreeSet::from([part]), "{tbs:02x?}");
+    }
+    let tbs = certificate();
+    let candidates = SMALL.attributes + SMALL.extensions + SMALL.names;
+    let nothing = forger(move |name, count, _| {
+        (name == "pick of a candidate" && count < candidates).then_some(Fr::ZERO)
+    });
+    refused_by(&["candidates"], &tbs, &schema(), nothing);
+    let readers_of_one = forger(move |name, count, _| {
+        let here = count == 0 || count == COUNT;
+        (name == "slot of a reader").then_some(Fr::from(here))
+    });
+    refused_by(&["slots"], &tbs, &schema(), readers_of_one);
+    for (part, bits) in [("occurrence and one", 8u64), ("source less one", 16)] {
+        let alias = forger(move |name, count, honest| match name {
+            _ if count > 0 => None,
+            "identifier and length" => Some(honest - Fr::from(2).pow([bits]).inverse().unwrap()),
+            _ => (name == part).then_some(honest + Fr::from(1)),
+        });
+        refused_by(&["rules"], &tbs, &schema(), alias);
+    }
 }
 
 /// Of two that match, the one that counts.
@@ -234,10 +296,7 @@ fn nothing_is_read_elsewhere() {
         "row of a window",
         "place in a row",
     ] {
-        let all = run_names(&tbs)
-            .iter()
-            .filter(|name| **name == choice)
-            .count();
+        let all = small().names.iter().filter(|name| **name == choice).count();
         for place in (0..all).step_by(7) {
             let forged = forger(move |name, count, honest| {
                 // This one, and none of those around it.
