@@ -31,6 +31,7 @@ pub mod policy;
 pub mod poseidon;
 pub mod presentation;
 pub mod relation;
+pub mod rsa_key;
 pub mod run;
 pub mod schema;
 pub mod scope;

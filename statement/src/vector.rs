@@ -196,7 +196,8 @@ impl Serial {
         &self.0
     }
 
-    fn to_field(&self) -> Fr {
+    /// The integer as a field element: at most 160 bits, so no two are the same.
+    pub fn to_field(&self) -> Fr {
         use ark_ff::PrimeField;
         Fr::from_be_bytes_mod_order(&self.0)
     }
