@@ -58,6 +58,11 @@ impl PublicKey {
             modulus: Modulus::new(modulus),
         }
     }
+
+    /// The modulus, which has its highest bit.
+    pub fn modulus(&self) -> &Natural {
+        &self.number
+    }
 }
 
 /// The signature is this key's, of the message whose SHA-256 digest has these eight words: 73,988 constraints for 2,048 bits.

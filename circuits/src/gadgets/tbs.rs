@@ -23,7 +23,9 @@ const EXTENSIONS: u8 = 0xa3;
 /// \[0\] EXPLICIT INTEGER 2: version 3, as a certificate with extensions has.
 const VERSION_3: [u8; 5] = [0xa0, 0x03, 0x02, 0x01, 0x02];
 /// RFC 5280, 4.1.2.2.
-const LONGEST_SERIAL: usize = 20;
+pub(crate) const LONGEST_SERIAL: usize = 20;
+/// The octet after the serial number is this one at the latest: the longest header, the version, the longest serial number.
+pub(crate) const SERIAL_END: usize = HEADER + VERSION_3.len() + 2 + LONGEST_SERIAL;
 
 /// sha256WithRSAEncryption with NULL (RFC 4055, 5): AlgorithmIdentifier.
 pub const SHA256_WITH_RSA: [u8; 15] = [
@@ -63,7 +65,7 @@ pub fn walk(system: &mut System, string: &Bytes, algorithm: &[u8]) -> Fields<Ele
 
     let start = &whole.start + Fr::from(VERSION_3.len() as u64);
     let serial = serial(system, near(beginning + HEADER), &start);
-    let near_algorithm = near(beginning + 2 + LONGEST_SERIAL + algorithm.len());
+    let near_algorithm = near(SERIAL_END + algorithm.len());
     let found = read(system, near_algorithm, &serial.end, algorithm.len());
     found.is(system, algorithm);
 

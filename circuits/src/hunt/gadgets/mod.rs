@@ -22,11 +22,13 @@ use crate::{
 mod attributes;
 mod curve;
 mod der;
-use der::{choices, place};
+mod handle;
 mod rsa;
 mod sha256;
 mod spki;
 mod time;
+
+use der::{choices, place};
 
 /// All of them.
 pub(super) fn all() -> Vec<Case> {
@@ -43,6 +45,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(time::all());
     all.extend(spki::all());
     all.extend(attributes::all());
+    all.extend(handle::all());
     all
 }
 

@@ -2,7 +2,7 @@
 //! (several groups of coefficients, with carries between); RSA with 512 bits. The size is a number in the same code.
 
 use ark_ff::{AdditiveGroup, Field};
-use bauta_statement::field::Fr;
+use bauta_statement::{field::Fr, rsa_key::possession_digest};
 use num_bigint::BigUint;
 use rand_chacha::rand_core::RngCore;
 use sha2::{Digest, Sha256};
@@ -10,9 +10,11 @@ use sha2::{Digest, Sha256};
 use super::{bits, none, plain, rng};
 use crate::{
     gadgets::{
+        holder::has_signed,
         modular::{Bounded, Modulus},
         natural::{LIMB, Natural, less_than},
         rsa::{EXPONENT, PublicKey, verify},
+        rsa_key::digest,
     },
     hunt::case::{Case, Forgery, Gadget, named},
     system::{Lc, R1cs, System},
@@ -91,6 +93,18 @@ pub(super) fn all() -> Vec<Case> {
             },
         ),
         plain(
+            "rsa_key::digest",
+            "",
+            |seed| {
+                let highest = BigUint::from(1u8) << 2047;
+                (limbs(&(number(seed, 128) | highest), 128), ())
+            },
+            |system, inputs, ()| {
+                let key = PublicKey::new(system, &Natural::of(inputs.to_vec()));
+                digest(system, &key);
+            },
+        ),
+        plain(
             "rsa::new",
             "a key",
             |seed| {
@@ -105,6 +119,7 @@ pub(super) fn all() -> Vec<Case> {
     ]);
     all.push(power());
     all.push(signature());
+    all.push(possession());
     all
 }
 
@@ -113,7 +128,7 @@ fn ranges() -> Vec<Case> {
     macro_rules! widths {
         ($($width:literal)+) => { vec![$(bits::<$width>()),+] };
     }
-    widths!(15 16 19 20 22 57 58 61 62 63)
+    widths!(15 16 19 20 21 22 57 58 61 62 63)
 }
 
 /// An integer of so many limbs: 0, all ones, any.
@@ -250,6 +265,20 @@ fn key() -> [BigUint; 2] {
     [p * q, BigUint::from(EXPONENT).modinv(&order).unwrap()]
 }
 
+/// What the key signs a message with this digest by.
+fn sign(digest: &[u8]) -> BigUint {
+    let encoded = [
+        &[0x00, 0x01][..],
+        &[0xff; 10],
+        &[0x00, 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09],
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],
+        &[0x05, 0x00, 0x04, 0x20],
+        digest,
+    ];
+    let [modulus, secret] = key();
+    BigUint::from_bytes_be(&encoded.concat()).modpow(&secret, &modulus)
+}
+
 fn signature() -> Case {
     let case = Gadget {
         name: "rsa::verify",
@@ -260,17 +289,7 @@ fn signature() -> Case {
                 let word = word.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
                 Fr::from(word)
             });
-            let encoded = [
-                &[0x00, 0x01][..],
-                &[0xff; 10],
-                &[0x00, 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09],
-                &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],
-                &[0x05, 0x00, 0x04, 0x20],
-                &digest,
-            ];
-            let [modulus, secret] = key();
-            let encoded = BigUint::from_bytes_be(&encoded.concat());
-            (words.collect(), encoded.modpow(&secret, &modulus))
+            (words.collect(), sign(&digest))
         },
         build: |system: &mut System, inputs, signature: &BigUint| {
             let words: &[Lc; 8] = inputs.try_into().unwrap();
@@ -283,11 +302,32 @@ fn signature() -> Case {
         forgeries: none,
     }
     .case();
-    let copies = [
-        &PARTS[..],
-        &ranged!(15 16 19 20 22 58 61 62 63),
-        &["natural::less_than (32 limbs)"],
-    ]
-    .concat();
+    let copies = signature_parts();
+    Case { copies, ..case }
+}
+
+fn signature_parts() -> Vec<&'static str> {
+    let ranges = ranged!(15 16 19 20 22 58 61 62 63);
+    [&PARTS[..], &ranges, &["natural::less_than (32 limbs)"]].concat()
+}
+
+/// The same of a constant message: the modulus is what is free.
+fn possession() -> Case {
+    let case = Gadget {
+        name: "holder::has_signed",
+        variant: "512 bits".into(),
+        inputs: |_| {
+            let [modulus, _] = key();
+            (limbs(&modulus, 32), sign(&possession_digest()))
+        },
+        build: |system: &mut System, inputs, signature: &BigUint| {
+            let key = PublicKey::new(system, &Natural::of(inputs.to_vec()));
+            has_signed(system, &key, signature);
+        },
+        forgeries: none,
+    }
+    .case();
+    // Of the digest's carry no bit is needed by rank: its words are constants.
+    let copies = [&signature_parts()[..], &ranged!(21)].concat();
     Case { copies, ..case }
 }
