@@ -19,6 +19,7 @@ pub mod sha256;
 pub mod spki;
 pub mod tbs;
 pub mod time;
+pub mod usage;
 pub mod window;
 pub mod words;
 

@@ -27,6 +27,7 @@ mod rsa;
 mod sha256;
 mod spki;
 mod time;
+mod usage;
 
 use der::{choices, place};
 
@@ -46,6 +47,7 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(spki::all());
     all.extend(attributes::all());
     all.extend(handle::all());
+    all.extend(usage::all());
     all
 }
 
