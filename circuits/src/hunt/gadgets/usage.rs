@@ -2,13 +2,13 @@
 
 use bauta_statement::field::Fr;
 
-use super::{der::choices, none};
+use super::der::choices;
 use crate::{
     gadgets::{
         der::Element,
         usage::{basic_constraints, client_purpose, key_usage},
     },
-    hunt::case::{Case, Forgery, Gadget, honest},
+    hunt::case::{Case, Forgery, Gadget, honest, named},
     system::{Lc, R1cs, System},
 };
 
@@ -69,7 +69,7 @@ pub(super) fn all() -> Vec<Case> {
                 variant: "40 bytes".into(),
                 inputs: |seed| (purposes(seed), ()),
                 build: |system, inputs, ()| build(client_purpose, system, inputs),
-                forgeries: none,
+                forgeries: other_purposes,
             }
             .case();
             let copies = vec![
@@ -125,6 +125,42 @@ fn purposes(seed: u64) -> Vec<Fr> {
     let inside = purposes.concat();
     let contents = [&[0x30, inside.len() as u8][..], &inside].concat();
     extension(&contents, seed as usize % 5, ROOM)
+}
+
+/// Another tag at each of the places of the walk, and at the last one a purpose that does not count, or nothing, but is picked.
+fn other_purposes(gadget: &Gadget<()>, _: &R1cs) -> Vec<Forgery> {
+    let client: &[u8] = &[6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 2];
+    let eight = |wrong: usize| {
+        let mut purposes = vec![vec![6, 1, 0x2a]; 8];
+        purposes[if wrong == 0 { 1 } else { 0 }] = client.to_vec();
+        purposes[wrong][0] = 4;
+        purposes
+    };
+    let sequence = |purposes: &[Vec<u8>]| {
+        let inside = purposes.concat();
+        let contents = [&[0x30, inside.len() as u8][..], &inside].concat();
+        (extension(&contents, 0, ROOM), ())
+    };
+    let mut all: Vec<Forgery> = (0..8)
+        .map(|wrong| {
+            let assignment = gadget.forged(&sequence(&eight(wrong)), honest());
+            Forgery::of(format!("purpose {wrong} has another tag"), assignment)
+        })
+        .collect();
+    // The honest prover of none picks the last; only its place is missing.
+    let others = vec![vec![6, 1, 0x2a]; 8];
+    let place = named("place of a purpose", |_, _| Fr::from(2 + 7 * 3));
+    let assignment = gadget.forged(&sequence(&others), place);
+    all.push(Forgery::of("the last purpose does not count", assignment));
+    // Behind the end of the SEQUENCE stands what would count.
+    let (mut inputs, ()) = sequence(&others[..2]);
+    for (byte, octet) in inputs.iter_mut().skip(8).zip(client) {
+        *byte = Fr::from(*octet);
+    }
+    let place = named("place of a purpose", |_, _| Fr::from(8));
+    let assignment = gadget.forged(&(inputs, ()), place);
+    all.push(Forgery::of("nothing is picked", assignment));
+    all
 }
 
 /// An extension whose octets are these, read by the honest prover's code.
