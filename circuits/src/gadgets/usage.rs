@@ -8,7 +8,7 @@ use ark_ff::{AdditiveGroup, Field};
 use bauta_statement::field::Fr;
 
 use super::{
-    compare::either_zero,
+    compare::either_is_zero,
     der::Element,
     tbs::is_zero,
     window::{Window, read},
@@ -54,14 +54,14 @@ pub fn key_usage(system: &mut System, bytes: &[Lc], contents: &Element, present:
     let octet = |place: usize| octets.value(place).unwrap_or(&zero);
     let bits = octets.bits(3).unwrap_or_default();
     let bit = |place: usize| bits.get(place).unwrap_or(&zero);
-    either_zero(system, present, &(octet(0) - Fr::from(BIT_STRING)));
+    either_is_zero(system, present, &(octet(0) - Fr::from(BIT_STRING)));
     let rest = &(octet(1) - &two) - Fr::from(2);
-    either_zero(system, present, &rest);
+    either_is_zero(system, present, &rest);
     // digitalSignature is the highest bit, keyCertSign the sixth.
     let forbidden = &(&Lc::constant(Fr::ONE) - bit(7)) + bit(2);
-    either_zero(system, present, &forbidden);
-    either_zero(system, &two, &(octet(2) - Fr::from(7)));
-    either_zero(system, &two, &(octet(4) - Fr::from(0x80)));
+    either_is_zero(system, present, &forbidden);
+    either_is_zero(system, &two, &(octet(2) - Fr::from(7)));
+    either_is_zero(system, &two, &(octet(4) - Fr::from(0x80)));
 
     let mut unused: Vec<Lc> = (0..7u64)
         .map(|count| {
@@ -73,7 +73,7 @@ pub fn key_usage(system: &mut System, bytes: &[Lc], contents: &Element, present:
     unused.push(&one - &sum);
     let mut below = Lc::constant(Fr::ONE);
     for (place, choice) in unused.iter().enumerate() {
-        either_zero(system, choice, &(&below - bit(place)));
+        either_is_zero(system, choice, &(&below - bit(place)));
         below = &below + bit(place);
     }
     let counts = (0..8u64).map(Fr::from);
@@ -85,9 +85,9 @@ pub fn key_usage(system: &mut System, bytes: &[Lc], contents: &Element, present:
 /// 11.5), and there is no pathLenConstraint. 228 constraints in 1,079 bytes.
 pub fn basic_constraints(system: &mut System, bytes: &[Lc], contents: &Element, present: &Lc) {
     let start = system.product(present, &contents.start);
-    either_zero(system, present, &(&contents.length - Fr::from(2)));
+    either_is_zero(system, present, &(&contents.length - Fr::from(2)));
     let octets = read(system, bytes, &start, 2);
-    either_zero(system, present, &differs(&octets, &[SEQUENCE, 0]));
+    either_is_zero(system, present, &differs(&octets, &[SEQUENCE, 0]));
 }
 
 /// extKeyUsage (RFC 5280, 4.2.1.12): it is there, and clientAuth or smart card logon is one of its at most eight purposes. 2,518 constraints in
@@ -127,11 +127,11 @@ pub fn client_purpose(system: &mut System, bytes: &[Lc], contents: &Element, pre
     picks.push(&one - &sum);
     for (pick, step) in picks.iter().zip(&steps) {
         let idle = &(&one - &step.active) * Fr::from(1u64 << 32);
-        either_zero(system, pick, &(&(&place - &step.place) + &idle));
+        either_is_zero(system, pick, &(&(&place - &step.place) + &idle));
     }
     let purpose = read(system, bytes, &place, SMART_CARD_LOGON.len());
     let client = differs(&purpose, &CLIENT_AUTH);
-    either_zero(system, &client, &differs(&purpose, &SMART_CARD_LOGON));
+    either_is_zero(system, &client, &differs(&purpose, &SMART_CARD_LOGON));
 }
 
 /// One place of the walk.
@@ -149,9 +149,9 @@ fn step(system: &mut System, bytes: &[Lc], place: &Lc, end: &Lc) -> (Step, Lc) {
     let here = system.product(&active, place);
     let header = read(system, bytes, &here, 2);
     let octet = |place: usize| header.value(place).unwrap_or(&zero);
-    either_zero(system, &active, &(octet(0) - Fr::from(OBJECT_IDENTIFIER)));
+    either_is_zero(system, &active, &(octet(0) - Fr::from(OBJECT_IDENTIFIER)));
     let long = header.bits(1).and_then(|bits| bits.get(7)).unwrap_or(&zero);
-    either_zero(system, &active, long);
+    either_is_zero(system, &active, long);
     let passed = system.product(&active, &(octet(1) + Fr::from(2)));
     let next = place + &passed;
     let place = place.clone();

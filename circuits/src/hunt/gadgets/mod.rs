@@ -43,9 +43,9 @@ pub(super) fn all() -> Vec<Case> {
     all.extend(sha256::all());
     all.extend(rsa::all());
     all.extend(der::all());
+    all.extend(attributes::all());
     all.extend(time::all());
     all.extend(spki::all());
-    all.extend(attributes::all());
     all.extend(handle::all());
     all.extend(usage::all());
     all

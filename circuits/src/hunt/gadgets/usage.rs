@@ -20,7 +20,6 @@ const ROOM: usize = 40;
 pub(super) fn all() -> Vec<Case> {
     vec![
         choices::<SMALL, 5>(),
-        choices::<SMALL, 2>(),
         choices::<ROOM, 4>(),
         choices::<ROOM, 2>(),
         choices::<ROOM, 12>(),
@@ -78,7 +77,7 @@ pub(super) fn all() -> Vec<Case> {
                 "window::choose (40 of 12 bytes)",
                 "der::parse",
                 "tbs::is_zero",
-                "compare::either_zero",
+                "compare::either_is_zero",
                 "system::product",
                 "system::enforce_equal",
             ];
