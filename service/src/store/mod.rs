@@ -403,7 +403,8 @@ impl Store {
         Ok(id.map(EntryId))
     }
 
-    /// Puts an entry other than an issuance into the pool. What makes two of them the same is `request`.
+    /// Puts an entry other than an issuance into the pool. Two are the same if `request` is, or if the first one still waits there and
+    /// says the same.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -421,6 +422,14 @@ impl Store {
                     .fetch_optional(&mut *tx.inner)
                     .await?;
                 if let Some(id) = known {
+                    return Ok(EntryId(id));
+                }
+                // Whoever submitted it was killed, or the service was: it waits, and the same once more would be refused.
+                let waits: Option<i64> = sqlx::query_scalar(sql::POOLED_SAME)
+                    .bind(body)
+                    .fetch_optional(&mut *tx.inner)
+                    .await?;
+                if let Some(id) = waits {
                     return Ok(EntryId(id));
                 }
                 let id = sqlx::query_scalar(sql::ADMIT)

@@ -284,6 +284,15 @@ async fn a_refused_head_returns_issuances_and_drops_the_rest() {
         .submit([9; 32], Body::Parameters(object), NOW)
         .await
         .unwrap();
+    // After a crash it is submitted again: one entry, not a second one that does not fit.
+    assert_eq!(
+        store
+            .submit([8; 32], Body::Parameters(object), NOW + 1)
+            .await
+            .unwrap(),
+        refused
+    );
+    assert_eq!(store.pooled(10).await.unwrap().len(), 2);
     assert!(
         store
             .swap_head(Head::EMPTY, head(2), &[kept, refused], NOW)
