@@ -646,6 +646,8 @@ pub fn all() -> BTreeMap<&'static str, Vec<(String, Vec<u8>)>> {
     add("eddsa", "public_key", key.public_key().to_bytes().to_vec());
     add("eddsa", "secret_key", key.to_bytes().to_vec());
     add("eddsa", "signature", signature.to_bytes().to_vec());
+    add("rsa_key", "highest", [0xff; 256].to_vec());
+    add("rsa_key", "counted", (0..=255).rev().collect());
     add("group_points", "g1", g1_to_bytes(&g1(5)).to_vec());
     add("group_points", "g2", g2_to_bytes(&g2(5)).to_vec());
     add("codes", "one", vec![1]);

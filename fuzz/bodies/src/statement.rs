@@ -23,6 +23,7 @@ use bauta_statement::presentation::{
     DecodeError, MAX_DISCLOSURES, MAX_TEXT, Opening, Presentation,
 };
 use bauta_statement::relation::Relation;
+use bauta_statement::rsa_key::{PACK_LEN, RsaPublicKey};
 use bauta_statement::vector::{AttributeValue, Format, Serial};
 use bauta_statement::verifying_key::VerifyingKey;
 use bauta_statement::{babyjubjub, field as scalars};
@@ -374,6 +375,30 @@ pub(crate) fn outside_certificate(data: &[u8]) {
         assert_eq!(Shape::of(&parsed.signed), Some(Shape::Request));
         assert!(read.is_err());
     }
+}
+
+pub(crate) fn rsa_key(data: &[u8]) {
+    let Ok(key) = RsaPublicKey::from_be_bytes(data) else {
+        return;
+    };
+    assert_eq!(key.modulus(), data);
+    // What is hashed says every octet: two keys with one digest would have one origin, and one handle for a serial number.
+    let packed: Vec<u8> = key
+        .packed()
+        .iter()
+        .rev()
+        .flat_map(|element| {
+            let octets = scalars::to_bytes(element);
+            octets.into_iter().take(PACK_LEN).rev()
+        })
+        .collect();
+    assert_eq!(packed.strip_prefix(&[0; 14]), Some(data));
+    let mut other = data.to_vec();
+    if let Some(lowest) = other.last_mut() {
+        *lowest ^= 1;
+    }
+    let other = RsaPublicKey::from_be_bytes(&other).expect("the highest bit stays");
+    assert_ne!(other.digest(), key.digest());
 }
 
 pub(crate) fn pseudonym(data: &[u8]) {
