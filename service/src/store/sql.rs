@@ -21,7 +21,7 @@ statements! {
         (SELECT 1 FROM log_head WHERE log_head.root = staged.root AND log_head.size > $1)";
 
     KNOWN_REQUEST = "SELECT id FROM entries WHERE request = $1";
-    POOLED_SAME = "SELECT id FROM entries WHERE status = 'pooled' AND kind = 'other' AND body = $1";
+    WAITING = "SELECT id FROM entries WHERE status IN ('pooled', 'locked') AND kind = 'other' AND body = $1";
     COUNT_POOLED = "SELECT COUNT(*) FROM entries WHERE status = 'pooled'";
     SPEND_NONCE = "INSERT INTO nonces (nonce, expiry) VALUES ($1, $2) ON CONFLICT (nonce) DO NOTHING";
     NULLIFIER = "SELECT policy, key FROM nullifiers WHERE nullifier = $1";
