@@ -1,7 +1,9 @@
 //! Reads a certificate by a schema: each attribute from the one place that the schema names, exactly once, as the type that
 //! it says, or a refusal that says which and why.
 
-use bauta_statement::schema::{Attribute, AttributeType, LONGEST_TEXT, SanKind, Schema, Source};
+use bauta_statement::schema::{
+    Attribute, AttributeType, LONGEST_TEXT, SanKind, Schema, Source, decimal,
+};
 use bauta_statement::vector::AttributeValue;
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, BmpString, UintRef};
@@ -294,17 +296,12 @@ fn text(attribute: &Attribute, tag: Tag, bytes: &[u8]) -> Result<String, Reading
     Ok(value)
 }
 
-/// Plain decimal: no sign, no space, no leading zero, so that one number has one writing.
 fn integer(attribute: &Attribute, text: &str) -> Result<u64, ReadingError> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    plain
-        .then(|| text.parse().ok())
-        .flatten()
-        .ok_or_else(|| ReadingError::Integer {
-            attribute: attribute.name.clone(),
-            place: place(&attribute.source),
-            value: text.to_owned(),
-        })
+    decimal(text).ok_or_else(|| ReadingError::Integer {
+        attribute: attribute.name.clone(),
+        place: place(&attribute.source),
+        value: text.to_owned(),
+    })
 }
 
 /// A source as a person would look for it.

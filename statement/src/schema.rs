@@ -271,6 +271,12 @@ impl Attribute {
     }
 }
 
+/// The integer that a certificate writes in plain decimal: no sign, no space, no leading zero, so that one number has one writing.
+pub fn decimal(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain)
+}
+
 /// Whether a name is one that a file, an attribute or a path segment of a SPIFFE ID may have: 1 to 64 of
 /// `[a-zA-Z0-9._-]`, and neither `.` nor `..`.
 pub fn is_name(name: &str) -> bool {

@@ -3,7 +3,7 @@
 use bauta_statement::{
     field::Fr,
     poseidon,
-    schema::Attribute,
+    schema::{Attribute, decimal},
     vector::{AttributeValue, TEXT_TAG, absent},
 };
 use thiserror::Error;
@@ -319,7 +319,7 @@ impl<'a> Certificate<'a> {
         }
         match wanted.text {
             true => Ok(Value::Text(octets.to_vec())),
-            false => integer(decimal(octets)),
+            false => integer(std::str::from_utf8(octets).ok().and_then(decimal)),
         }
     }
 
@@ -348,14 +348,6 @@ impl<'a> Certificate<'a> {
         }
         Ok(())
     }
-}
-
-/// Plain decimal: no sign, no leading zero, so that one number has one writing.
-fn decimal(octets: &[u8]) -> Option<u64> {
-    let plain =
-        octets.iter().all(u8::is_ascii_digit) && (octets == b"0" || !octets.starts_with(b"0"));
-    let text = std::str::from_utf8(octets).ok().filter(|_| plain)?;
-    text.parse().ok()
 }
 
 /// Contents of an INTEGER that is not negative, in the fewest octets, below 2^64.
