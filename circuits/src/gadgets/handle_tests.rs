@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    gadgets::{bytes::Bytes, der::element, tbs},
-    hunt::{assert_determined, assert_rigid},
+    gadgets::{bytes::Bytes, tbs},
+    hunt::{assert_determined, assert_rigid, samples},
     system::{Forger, R1cs},
 };
 
@@ -335,16 +335,9 @@ fn handles_are_those_of_certificates() {
     ];
     const ROOM: usize = 900;
     let build = |certificate: &[u8], recording| {
-        let (_, start, _) = element(certificate, 0).unwrap();
-        let (_, _, end) = element(certificate, start).unwrap();
-        let tbs = &certificate[start..end];
+        let tbs = samples::tbs(certificate);
         let mut system = System::new(&[Fr::from(tbs.len() as u64)], recording);
-        let bytes: Vec<Lc> = (0..ROOM)
-            .map(|place| {
-                let byte = tbs.get(place).copied().unwrap_or_default();
-                system.hint("byte", Fr::from(byte))
-            })
-            .collect();
+        let bytes = samples::hinted(&mut system, tbs, ROOM);
         let length = system.instance(0);
         let string = Bytes::new(&mut system, &bytes, &length);
         let fields = tbs::walk(&mut system, &string, &tbs::SHA256_WITH_RSA);

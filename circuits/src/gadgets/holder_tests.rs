@@ -6,27 +6,16 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::{
-    gadgets::{
-        der::element,
-        rsa::LIMBS_2048,
-        spki,
-        tbs::{SHA256_WITH_RSA, fields},
+    gadgets::rsa::LIMBS_2048,
+    hunt::{
+        assert_determined,
+        samples::{modulus, tbs},
     },
-    hunt::assert_determined,
     system::{Assignment, R1cs},
 };
 
-/// The modulus of a certificate's key.
-fn modulus(certificate: &[u8]) -> BigUint {
-    let (_, start, _) = element(certificate, 0).unwrap();
-    let (_, _, end) = element(certificate, start).unwrap();
-    let tbs = &certificate[start..end];
-    let (start, end) = fields(tbs, &SHA256_WITH_RSA).unwrap().key;
-    BigUint::from_bytes_be(spki::modulus(&tbs[start..end], 256).unwrap())
-}
-
 fn holder() -> BigUint {
-    modulus(include_bytes!("../../../vectors/usage/client.der"))
+    modulus(tbs(include_bytes!("../../../vectors/usage/client.der")))
 }
 
 /// `openssl dgst -sha256 -sign` of the message, by the holder's key.
@@ -88,7 +77,7 @@ fn nothing_else_is_one() {
     }
     // By the key of someone else, of something else.
     let other = include_bytes!("../../../vectors/tbs/serial_1_octet.der");
-    assert!(!accepts(&self::modulus(other), &signature));
+    assert!(!accepts(&self::modulus(tbs(other)), &signature));
     let message = include_bytes!("../../../vectors/usage/bad_other_message.sig");
     let signature = BigUint::from_bytes_be(message);
     assert!(!accepts(&modulus, &signature));

@@ -6,17 +6,13 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::hunt::samples::hinted;
 use crate::system::{Assignment, Column, R1cs};
 
 /// The gadget over a buffer, length as an instance.
 fn build(content: &[u8], capacity: usize, length: Fr, recording: bool) -> (System, [Lc; 8]) {
     let mut system = System::new(&[length], recording);
-    let bytes: Vec<Lc> = (0..capacity)
-        .map(|place| {
-            let byte = content.get(place).copied().unwrap_or_default();
-            system.hint("byte", Fr::from(byte))
-        })
-        .collect();
+    let bytes = hinted(&mut system, content, capacity);
     let length = system.instance(0);
     let string = Bytes::new(&mut system, &bytes, &length);
     let digest = hash(&mut system, &string);
@@ -211,12 +207,7 @@ fn with_ends(content: &[u8], capacity: usize, length: Fr, ends: &[Fr]) -> Assign
         met += 1;
         ends[met - 1]
     }));
-    let bytes: Vec<Lc> = (0..capacity)
-        .map(|place| {
-            let byte = content.get(place).copied().unwrap_or_default();
-            system.hint("byte", Fr::from(byte))
-        })
-        .collect();
+    let bytes = hinted(&mut system, content, capacity);
     let wire = system.instance(0);
     let string = Bytes::new(&mut system, &bytes, &wire);
     hash(&mut system, &string);
@@ -343,12 +334,7 @@ fn no_hint_alone_can_be_another() {
                 honest
             }
         }));
-        let bytes: Vec<Lc> = (0..room)
-            .map(|place| {
-                let byte = message.get(place).copied().unwrap_or_default();
-                system.hint("byte", Fr::from(byte))
-            })
-            .collect();
+        let bytes = hinted(&mut system, message, room);
         let length = system.instance(0);
         let string = Bytes::new(&mut system, &bytes, &length);
         hash(&mut system, &string);

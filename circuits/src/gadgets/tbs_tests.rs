@@ -9,7 +9,11 @@ use x509_cert::{
 
 use super::*;
 use crate::{
-    hunt::{assert_determined, undetermined},
+    hunt::{
+        assert_determined,
+        samples::{self, tlv},
+        undetermined,
+    },
     system::R1cs,
 };
 
@@ -42,21 +46,9 @@ const CERTIFICATES: [(&str, &[u8]); 6] = [
 
 const ROOM: usize = 900;
 
-/// TBSCertificate, cut out of the certificate by its own walk.
-fn tbs(certificate: &[u8]) -> Vec<u8> {
-    let (_, start, _) = element(certificate, 0).unwrap();
-    let (_, _, end) = element(certificate, start).unwrap();
-    certificate[start..end].to_vec()
-}
-
 fn build(tbs: &[u8], recording: bool) -> (System, Fields<Element>) {
     let mut system = System::new(&[Fr::from(tbs.len() as u64)], recording);
-    let bytes: Vec<Lc> = (0..ROOM)
-        .map(|place| {
-            let byte = tbs.get(place).copied().unwrap_or_default();
-            system.hint("byte", Fr::from(byte))
-        })
-        .collect();
+    let bytes = samples::hinted(&mut system, tbs, ROOM);
     let length = system.instance(0);
     let string = Bytes::new(&mut system, &bytes, &length);
     system.region("walk");
@@ -100,10 +92,10 @@ fn twin(tbs: &[u8]) -> Option<[(usize, usize); 6]> {
 #[test]
 fn fields_are_where_x509_cert_finds_them() {
     for (name, certificate) in CERTIFICATES {
-        let tbs = tbs(certificate);
-        let found = twin(&tbs).unwrap_or_else(|| panic!("{name}"));
-        assert_eq!(walked(&tbs), Some(found), "{name}");
-        compare_with(&tbs, found, &TbsCertificate::from_der(&tbs).unwrap());
+        let tbs = samples::tbs(certificate);
+        let found = twin(tbs).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(walked(tbs), Some(found), "{name}");
+        compare_with(tbs, found, &TbsCertificate::from_der(tbs).unwrap());
         let theirs = Certificate::from_der(certificate).unwrap();
         assert_eq!(theirs.tbs_certificate().to_der().unwrap(), tbs, "{name}");
     }
@@ -139,10 +131,10 @@ fn a_changed_certificate_is_walked_as_x509_cert_does_or_refused() {
     let mut walks = 0;
     let (mut both, mut stricter) = (0, 0);
     for (name, certificate) in CERTIFICATES {
-        let honest = tbs(certificate);
+        let honest = samples::tbs(certificate);
         for place in 0..honest.len() {
             for change in [1u8, 0x80, 0xff, 0x02, 0x20] {
-                let mut tbs = honest.clone();
+                let mut tbs = honest.to_vec();
                 tbs[place] ^= change;
                 let found = twin(&tbs);
                 let theirs = TbsCertificate::from_der(&tbs);
@@ -185,24 +177,12 @@ fn a_changed_certificate_is_walked_as_x509_cert_does_or_refused() {
 /// Beginnings that are wrong as a whole, with every length around them right.
 #[test]
 fn what_is_not_meant_is_refused() {
-    let honest = tbs(CERTIFICATES[1].1);
-    let sequence = |tag: u8, content: &[u8]| {
-        let length = content.len();
-        let header = match length {
-            0..=0x7f => vec![tag, length as u8],
-            0x80..=0xff => vec![tag, 0x81, length as u8],
-            _ => vec![tag, 0x82, (length >> 8) as u8, length as u8],
-        };
-        [header, content.to_vec()].concat()
-    };
-    let places = twin(&honest).unwrap();
+    let honest = samples::tbs(CERTIFICATES[1].1);
+    let places = twin(honest).unwrap();
     let (serial, issuer) = (places[0], places[1]);
     let rest = &honest[serial.1..];
     let with = |before: &[u8], serial: &[u8], rest: &[u8]| {
-        sequence(
-            SEQUENCE,
-            &[before, &sequence(INTEGER, serial), rest].concat(),
-        )
+        tlv(SEQUENCE, &[before, &tlv(INTEGER, serial), rest].concat())
     };
     let refused = |what: &str, tbs: Vec<u8>| {
         assert_eq!((twin(&tbs), walked(&tbs)), (None, None), "{what}");
@@ -242,7 +222,7 @@ fn what_is_not_meant_is_refused() {
     let mut algorithm = rest.to_vec();
     algorithm[12] = 0x0c;
     refused("SHA-384", with(&VERSION_3, &[1], &algorithm));
-    let without_null = [&sequence(SEQUENCE, &SHA256_WITH_RSA[2..13]), &rest[15..]].concat();
+    let without_null = [&tlv(SEQUENCE, &SHA256_WITH_RSA[2..13]), &rest[15..]].concat();
     refused("no NULL", with(&VERSION_3, &[1], &without_null));
     refused(
         "a field twice",
@@ -274,13 +254,13 @@ fn what_is_not_meant_is_refused() {
     .concat();
     refused("a unique identifier", with(&VERSION_3, &[1], &unique));
     refused("an octet less", honest[..end - 1].to_vec());
-    refused("an octet more", [&honest[..], &[0]].concat());
+    refused("an octet more", [honest, &[0]].concat());
     refused("nothing", Vec::new());
     // A length that is right but not minimal.
     let mut long = vec![SEQUENCE, 0x83, 0x00];
     long.extend_from_slice(&honest[2..]);
     refused("three octets of length", long);
-    let mut indefinite = honest.clone();
+    let mut indefinite = honest.to_vec();
     indefinite[1] = 0x80;
     refused("an indefinite length", indefinite);
 }
@@ -288,9 +268,9 @@ fn what_is_not_meant_is_refused() {
 /// A name that contains the octets of a whole other beginning: nothing inside of a field is taken for a field.
 #[test]
 fn what_looks_like_a_field_inside_of_one_is_none() {
-    let honest = tbs(CERTIFICATES[5].1);
-    let found = twin(&honest).unwrap();
-    let mut disguised = honest.clone();
+    let honest = samples::tbs(CERTIFICATES[5].1);
+    let found = twin(honest).unwrap();
+    let mut disguised = honest.to_vec();
     let (start, end) = found[3];
     let inside = &honest[found[2].0 - 2..found[2].1];
     assert!(end - start > inside.len() + 20);
@@ -304,12 +284,7 @@ fn validity_of(tbs: &[u8], places: (usize, usize)) -> Option<[u64; 2]> {
     let build = |tbs: &[u8], (start, end): (usize, usize), recording| {
         let ends = [start, end].map(|place| Fr::from(place as u64));
         let mut system = System::new(&ends, recording);
-        let bytes: Vec<Lc> = (0..ROOM)
-            .map(|place| {
-                let byte = tbs.get(place).copied().unwrap_or_default();
-                system.hint("byte", Fr::from(byte))
-            })
-            .collect();
+        let bytes = samples::hinted(&mut system, tbs, ROOM);
         let [start, end] = [0, 1].map(|index| system.instance(index));
         let element = Element {
             tag: Lc::constant(Fr::from(SEQUENCE)),
@@ -340,15 +315,15 @@ fn times_of(tbs: &[u8], places: (usize, usize)) -> Option<[u64; 2]> {
 #[test]
 fn times_are_those_of_x509_cert() {
     for (name, certificate) in CERTIFICATES {
-        let tbs = tbs(certificate);
-        let places = twin(&tbs).unwrap()[2];
-        let theirs = TbsCertificate::from_der(&tbs).unwrap();
+        let tbs = samples::tbs(certificate);
+        let places = twin(tbs).unwrap()[2];
+        let theirs = TbsCertificate::from_der(tbs).unwrap();
         let theirs = [theirs.validity().not_before, theirs.validity().not_after];
         let theirs = theirs.map(|time| time.to_unix_duration().as_secs());
-        assert_eq!(validity_of(&tbs, places), Some(theirs), "{name}");
+        assert_eq!(validity_of(tbs, places), Some(theirs), "{name}");
         // A time less, a time more, an octet less, an octet more.
         let (start, end) = places;
-        let (_, next) = seconds(&tbs, start).unwrap();
+        let (_, next) = seconds(tbs, start).unwrap();
         for other in [
             (start, next),
             (next, end),
@@ -356,16 +331,16 @@ fn times_are_those_of_x509_cert() {
             (start, end + 1),
             (start + 1, end),
         ] {
-            assert_eq!(validity_of(&tbs, other), None, "{name}");
+            assert_eq!(validity_of(tbs, other), None, "{name}");
         }
-        assert_eq!(validity_of(&tbs, (start, end + 15)), None);
+        assert_eq!(validity_of(tbs, (start, end + 15)), None);
     }
 }
 
 #[test]
 fn nothing_is_left_open() {
     for (name, certificate) in CERTIFICATES {
-        let (system, _) = build(&tbs(certificate), false);
+        let (system, _) = build(samples::tbs(certificate), false);
         let assignment = system.into_assignment();
         assert_eq!(undetermined(shape(), &assignment).len(), 0, "{name}");
         assert_determined(shape(), &assignment);

@@ -15,7 +15,10 @@ use super::{
     sha256, spki, tbs,
 };
 use crate::{
-    hunt::assert_determined,
+    hunt::{
+        assert_determined,
+        samples::{self, hinted, modulus},
+    },
     system::{Assignment, Lc, R1cs, System},
 };
 
@@ -29,24 +32,17 @@ struct Certificate {
 
 fn read(certificate: &[u8]) -> Certificate {
     let (_, start, _) = element(certificate, 0).unwrap();
-    let (_, _, end) = element(certificate, start).unwrap();
-    let (_, _, next) = element(certificate, end).unwrap();
+    let tbs = samples::tbs(certificate);
+    let (_, _, next) = element(certificate, start + tbs.len()).unwrap();
     let (_, bits, last) = element(certificate, next).unwrap();
     Certificate {
-        tbs: certificate[start..end].to_vec(),
+        tbs: tbs.to_vec(),
         signature: BigUint::from_bytes_be(&certificate[bits + 1..last]),
     }
 }
 
 fn client() -> Certificate {
     read(include_bytes!("../../../vectors/tbs/serial_1_octet.der"))
-}
-
-/// The modulus of the certificate's key.
-fn modulus(tbs: &[u8]) -> BigUint {
-    let fields = tbs::fields(tbs, &tbs::SHA256_WITH_RSA).unwrap();
-    let (start, end) = fields.key;
-    BigUint::from_bytes_be(spki::modulus(&tbs[start..end], 256).unwrap())
 }
 
 fn authority() -> BigUint {
@@ -61,12 +57,7 @@ fn build(
 ) -> (System, [Lc; 2], Natural) {
     let length = Fr::from(certificate.tbs.len() as u64);
     let mut system = System::new(&[length], recording);
-    let bytes: Vec<Lc> = (0..ROOM)
-        .map(|place| {
-            let byte = certificate.tbs.get(place).copied().unwrap_or_default();
-            system.hint("byte", Fr::from(byte))
-        })
-        .collect();
+    let bytes = hinted(&mut system, &certificate.tbs, ROOM);
     let length = system.instance(0);
     system.region("hash");
     let string = Bytes::new(&mut system, &bytes, &length);

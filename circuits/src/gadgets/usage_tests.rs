@@ -11,7 +11,7 @@ use x509_cert::{
 
 use super::{twin::*, *};
 use crate::{
-    hunt::{assert_determined, assert_rigid},
+    hunt::{assert_determined, assert_rigid, samples::tlv},
     system::{Forger, R1cs},
 };
 
@@ -392,12 +392,7 @@ fn basic_constraints_are_empty() {
 }
 
 fn sequence(purposes: &[&[u8]]) -> Vec<u8> {
-    let inside = purposes.concat();
-    let header: &[u8] = match inside.len() {
-        0..0x80 => &[0x30, inside.len() as u8],
-        _ => &[0x30, 0x81, inside.len() as u8],
-    };
-    [header, &inside].concat()
+    tlv(SEQUENCE, &purposes.concat())
 }
 
 const SERVER: &[u8] = &[0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];

@@ -21,6 +21,7 @@ mod nullifier;
 mod policy;
 mod probe;
 mod rank;
+pub(crate) mod samples;
 mod tests;
 
 pub(crate) use case::Case;

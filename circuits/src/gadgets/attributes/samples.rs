@@ -4,6 +4,7 @@ use bauta_statement::schema::{Attribute, AttributeType, Oid, SanKind, Source};
 use const_oid::ObjectIdentifier;
 
 use crate::gadgets::tbs::SHA256_WITH_RSA;
+pub(crate) use crate::hunt::samples::tlv;
 
 /// organizationName, organizationalUnitName, commonName, emailAddress.
 pub(crate) const O: &[u8] = &[0x55, 0x04, 0x0a];
@@ -12,17 +13,6 @@ pub(crate) const CN: &[u8] = &[0x55, 0x04, 0x03];
 /// 1.3.6.1.4.1.32473.9, an extension and an attribute type for documentation.
 pub(crate) const LEVEL: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x81, 0xfd, 0x59, 0x09];
 pub(crate) const SAN: &[u8] = &[0x55, 0x1d, 0x11];
-
-pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len();
-    let mut all = match length {
-        0..=0x7f => vec![tag, length as u8],
-        0x80..=0xff => vec![tag, 0x81, length as u8],
-        _ => vec![tag, 0x82, (length >> 8) as u8, length as u8],
-    };
-    all.extend_from_slice(content);
-    all
-}
 
 /// AttributeTypeAndValue.
 pub(crate) fn attribute(identifier: &[u8], tag: u8, value: &[u8]) -> Vec<u8> {

@@ -12,7 +12,7 @@ use bauta_statement::schema::{
 use super::{native::within, samples::*, *};
 use crate::{
     gadgets::tbs::{self as walked, SHA256_WITH_RSA},
-    hunt::assert_determined,
+    hunt::{assert_determined, samples::hinted},
     system::{Forger, R1cs},
 };
 
@@ -51,12 +51,7 @@ fn build(
     forger: Option<Forger>,
 ) -> (System, Attributes) {
     let mut system = System::new(&[Fr::from(tbs.len() as u64)], recording);
-    let bytes: Vec<Lc> = (0..room)
-        .map(|place| {
-            let byte = tbs.get(place).copied().unwrap_or_default();
-            system.hint("byte", Fr::from(byte))
-        })
-        .collect();
+    let bytes = hinted(&mut system, tbs, room);
     let length = system.instance(0);
     system.region("bytes");
     let string = Bytes::new(&mut system, &bytes, &length);

@@ -10,11 +10,14 @@ use crate::{
     gadgets::{
         bytes::Bytes,
         compare,
-        der::{Element, element},
+        der::Element,
         tbs::{SHA256_WITH_RSA, is_zero, walk},
         window::{Window, choose, read},
     },
-    hunt::case::{Case, Gadget},
+    hunt::{
+        case::{Case, Gadget},
+        samples,
+    },
     system::{Lc, System},
 };
 
@@ -192,9 +195,7 @@ fn whole() -> Case {
                 include_bytes!("../../../../vectors/tbs/serial_of_a_high_octet.der"),
             ];
             let certificate = certificates[seed as usize % 3];
-            let (_, start, _) = element(certificate, 0).unwrap();
-            let (_, _, end) = element(certificate, start).unwrap();
-            let mut tbs = certificate[start..end].to_vec();
+            let mut tbs = samples::tbs(certificate).to_vec();
             let length = tbs.len();
             tbs.resize(ROOM, 0);
             (place(&tbs, length), ())

@@ -8,7 +8,7 @@ use x509_cert::{
 };
 
 use super::*;
-use crate::gadgets::der::element;
+use crate::hunt::samples;
 
 /// All values at an attribute's source.
 fn expected(tbs: &TbsCertificate, attribute: &Attribute) -> Vec<Vec<u8>> {
@@ -51,11 +51,7 @@ pub(super) fn certificates() -> Vec<(&'static str, Vec<u8>)> {
         "serial_20_octets" "serial_1_octet" "generalized_time" "long_subject" "attributes" "multi_valued" "smart_card"
     );
     all.into_iter()
-        .map(|(name, certificate)| {
-            let (_, start, _) = element(certificate, 0).unwrap();
-            let (_, _, end) = element(certificate, start).unwrap();
-            (name, certificate[start..end].to_vec())
-        })
+        .map(|(name, certificate)| (name, samples::tbs(certificate).to_vec()))
         .collect()
 }
 
@@ -227,9 +223,7 @@ fn a_certificate_of_rcgen_is_read_as_x509_cert_does() {
     let level = CustomExtension::from_oid_content(&arcs, vec![2, 2, 1, 2]);
     params.custom_extensions = vec![level];
     let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    let (_, start, _) = element(certificate.der(), 0).unwrap();
-    let (_, _, end) = element(certificate.der(), start).unwrap();
-    let original = &certificate.der()[start..end];
+    let original = samples::tbs(certificate.der());
     let fields = walked::fields(original, &ECDSA).unwrap();
     let [subject_part, extensions] =
         [fields.subject, fields.extensions].map(|(a, b)| &original[a..b]);
