@@ -2,15 +2,15 @@
 //! it says, or a refusal that says which and why.
 
 use bauta_statement::schema::{
-    Attribute, AttributeType, LONGEST_TEXT, SanKind, Schema, Source, decimal,
+    Attribute, AttributeType, LONGEST_TEXT, Oid, SanKind, Schema, Source, decimal,
 };
 use bauta_statement::vector::AttributeValue;
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, BmpString, UintRef};
 use der::{Decode, Tag, Tagged};
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
 /// What a certificate says, by a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Reading {
 }
 
 /// Why a certificate cannot be read by the schema.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum ReadingError {
     /// A required attribute is not there.
     #[error(
@@ -110,6 +110,11 @@ pub enum ReadingError {
         "the certificate's subject alternative name does not parse ({0}): have the certificate issued again"
     )]
     AlternativeName(String),
+    /// The schema names a purpose, and the certificate is not for it.
+    #[error(
+        "the certificate is not for the purpose {0} (extKeyUsage), which the schema names: use one that was issued for it"
+    )]
+    Purpose(String),
     /// The same extension twice.
     #[error(
         "the certificate has extension {0} more than once, which RFC 5280 forbids: have the certificate issued again"
@@ -117,8 +122,15 @@ pub enum ReadingError {
     DuplicateExtension(String),
 }
 
-/// Reads `certificate` by `schema`.
+/// Reads `certificate` by `schema`. That it is a client's was shown by the handshake; if the schema names a purpose, it must have that one.
 pub fn read(certificate: &Certificate, schema: &Schema) -> Result<Reading, ReadingError> {
+    if let Some(Oid(purpose)) = schema.extended_key_usage {
+        let purposes = extension(certificate, EXTENDED_KEY_USAGE)?;
+        let purposes = purposes.and_then(|value| ExtendedKeyUsage::from_der(value).ok());
+        if !purposes.is_some_and(|purposes| purposes.0.contains(&purpose)) {
+            return Err(ReadingError::Purpose(purpose.to_string()));
+        }
+    }
     let mut subject = None;
     let mut values = Vec::with_capacity(schema.attributes.len());
     for attribute in &schema.attributes {
@@ -229,6 +241,7 @@ fn occurrences(
 }
 
 const SAN: ObjectIdentifier = const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
+const EXTENDED_KEY_USAGE: ObjectIdentifier = const_oid::db::rfc5280::ID_CE_EXT_KEY_USAGE;
 
 fn extension(
     certificate: &Certificate,
@@ -384,6 +397,20 @@ mod tests {
         );
         let reading = read(&certificate(params()), &schema()).unwrap();
         assert_eq!(reading.values[2], (7, AttributeValue::Absent));
+    }
+
+    #[test]
+    fn a_purpose_that_the_schema_names_is_required() {
+        let mut schema = schema();
+        schema.extended_key_usage = Some(Oid(ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4")));
+        let error = ReadingError::Purpose("1.3.6.1.5.5.7.3.4".into());
+        assert_eq!(read(&certificate(params()), &schema), Err(error.clone()));
+        let mut p = params();
+        p.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+        assert_eq!(read(&certificate(p.clone()), &schema), Err(error));
+        p.extended_key_usages
+            .push(rcgen::ExtendedKeyUsagePurpose::EmailProtection);
+        assert!(read(&certificate(p), &schema).is_ok());
     }
 
     #[test]

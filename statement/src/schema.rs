@@ -34,6 +34,9 @@ pub struct Schema {
     /// The attribute by which an enrolment desk knows a subject (an employee number, an e-mail address): one subject has
     /// one holder secret, whatever certificates it brings. It must be a required attribute.
     pub subject_key: String,
+    /// The purpose (extKeyUsage) that a certificate must have; without it, TLS client authentication or Microsoft's smart card logon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_key_usage: Option<Oid>,
     /// The attributes, in any order.
     pub attributes: Vec<Attribute>,
 }
@@ -140,6 +143,10 @@ pub enum SchemaError {
         "attribute {name:?} comes from {oid}, which is longer than {LONGEST_OID} bytes in DER: use a shorter identifier"
     )]
     LongIdentifier { name: String, oid: Oid },
+    #[error(
+        "the extended key usage {0} is longer than {LONGEST_OID} bytes in DER: use a shorter identifier"
+    )]
+    LongPurpose(Oid),
     #[error("the subject key {0:?} is no attribute of the schema: name one of its attributes")]
     SubjectKeyUnknown(String),
     #[error(
@@ -176,6 +183,11 @@ impl Schema {
         }
         if self.attributes.is_empty() {
             return Err(SchemaError::Empty);
+        }
+        if let Some(purpose) = self.extended_key_usage
+            && purpose.0.as_bytes().len() > LONGEST_OID
+        {
+            return Err(SchemaError::LongPurpose(purpose));
         }
         let (mut slots, mut names) = (BTreeSet::new(), BTreeSet::new());
         for attribute in &self.attributes {
@@ -228,7 +240,8 @@ impl Schema {
 
     /// The schema rule: Poseidon over eleven field elements, one per attribute slot from 5 to 15, each 0 for an unused slot
     /// or else [`Attribute::rule`]. Names and `required` are not in it, so a schema may be signed again with other names and
-    /// keep its credentials; and a relation can compute it from what it reads, slot by slot.
+    /// keep its credentials; and a relation can compute it from what it reads, slot by slot. A schema that names a purpose
+    /// has Poseidon(that, [`purpose`](Self::purpose)).
     pub fn rule(&self) -> Fr {
         let mut rules = [Fr::from(0u64); 11];
         for (rule, slot) in rules.iter_mut().zip(ATTRIBUTE_SLOTS) {
@@ -236,7 +249,21 @@ impl Schema {
                 *rule = attribute.rule();
             }
         }
-        poseidon::hash(&rules)
+        let rule = poseidon::hash(&rules);
+        match self.extended_key_usage {
+            None => rule,
+            Some(_) => poseidon::hash(&[rule, self.purpose()]),
+        }
+    }
+
+    /// The purpose that it names, as a field element: the identifier's length and its DER content, as bytes, little-endian; 0 if it names
+    /// none.
+    pub fn purpose(&self) -> Fr {
+        let Some(Oid(purpose)) = self.extended_key_usage else {
+            return Fr::from(0u64);
+        };
+        let content = purpose.as_bytes();
+        Fr::from_le_bytes_mod_order(&[&[content.len() as u8], content].concat())
     }
 
     /// Whether this schema and the other read a slot alike: from the same source, as the same type. The issuers of an issuer
@@ -392,6 +419,38 @@ pub(crate) mod tests {
             schema.check(),
             Err(SchemaError::LongIdentifier { .. })
         ));
+        let mut schema = example();
+        schema.extended_key_usage = Some(Oid(ObjectIdentifier::new(long).unwrap()));
+        assert!(matches!(
+            schema.check(),
+            Err(SchemaError::LongPurpose(purpose)) if purpose.to_string() == long
+        ));
+    }
+
+    #[test]
+    fn a_purpose_is_in_the_rule() {
+        let named = |purpose: &str| {
+            let mut json: serde_json::Value = serde_json::from_str(EXAMPLE).unwrap();
+            json["extended_key_usage"] = purpose.into();
+            accepts(PUBLISHED, &json).unwrap();
+            Schema::from_json(json.to_string().as_bytes()).unwrap()
+        };
+        let (plain, one, other) = (example(), named("1.2.3"), named("1.2.3.4"));
+        assert_eq!(plain.purpose(), Fr::from(0u64));
+        assert_eq!(one.purpose(), Fr::from(0x03_2a_02u64));
+        assert_ne!(one.rule(), plain.rule());
+        assert_ne!(one.rule(), other.rule());
+        assert_eq!(one.rule(), poseidon::hash(&[plain.rule(), one.purpose()]));
+        let written = serde_json::to_string(&one).unwrap();
+        assert_eq!(Schema::from_json(written.as_bytes()), Ok(one));
+        assert!(
+            Schema::from_json(
+                EXAMPLE
+                    .replacen('{', "{\"extended_key_usage\": \"client\",", 1)
+                    .as_bytes()
+            )
+            .is_err()
+        );
     }
 
     #[test]

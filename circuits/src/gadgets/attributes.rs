@@ -26,6 +26,7 @@ pub(crate) mod reader;
 pub(crate) mod subject;
 pub(crate) mod value;
 
+pub(crate) use entry::packed;
 pub use native::{AttributesError, Reading, Value, attributes};
 pub use value::LONGEST_VALUE;
 

@@ -5,9 +5,10 @@
 //! wire that is shown to be 1 where the extension is and 0 where it is not; then the element is not looked at. `twin.rs` says the same natively.
 
 use ark_ff::{AdditiveGroup, Field};
-use bauta_statement::field::Fr;
+use bauta_statement::{field::Fr, schema::LONGEST_OID};
 
 use super::{
+    attributes::packed,
     compare::either_is_zero,
     der::Element,
     tbs::is_zero,
@@ -23,12 +24,10 @@ const SEQUENCE: u8 = 0x30;
 
 /// Purposes that are looked at.
 pub const PURPOSES: usize = 8;
-/// id-kp-clientAuth, 1.3.6.1.5.5.7.3.2 (RFC 5280, 4.2.1.12): OBJECT IDENTIFIER.
-const CLIENT_AUTH: [u8; 10] = [0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
-/// Microsoft's smart card logon, 1.3.6.1.4.1.311.20.2.2: OBJECT IDENTIFIER.
-const SMART_CARD_LOGON: [u8; 12] = [
-    0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 0x02, 0x02,
-];
+/// id-kp-clientAuth, 1.3.6.1.5.5.7.3.2 (RFC 5280, 4.2.1.12): contents.
+const CLIENT_AUTH: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
+/// Microsoft's smart card logon, 1.3.6.1.4.1.311.20.2.2: contents.
+const SMART_CARD_LOGON: [u8; 10] = [0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 0x02, 0x02];
 
 /// keyUsage (RFC 5280, 4.2.1.3): where there, digitalSignature is 1 and keyCertSign is 0. 290 constraints in 1,079 bytes.
 ///
@@ -90,15 +89,23 @@ pub fn basic_constraints(system: &mut System, bytes: &[Lc], contents: &Element, 
     either_is_zero(system, present, &differs(&octets, &[SEQUENCE, 0]));
 }
 
-/// extKeyUsage (RFC 5280, 4.2.1.12): it is there, and clientAuth or smart card logon is one of its at most eight purposes. 2,518 constraints in
-/// 1,079 bytes.
+/// extKeyUsage (RFC 5280, 4.2.1.12): it is there, and of its at most eight purposes one is the one that the schema names, or where that names
+/// none, clientAuth or smart card logon. 2,904 constraints in 1,079 bytes.
+///
+/// `named` is the purpose that the schema names, as `Schema::purpose` has it, or 0; the result is 1 if it is 0, and else 0.
 ///
 /// The SEQUENCE is all of the contents, and its OBJECT IDENTIFIERs are walked from the first to its end, each with a length of one octet. With p_k
 /// where the k-th begins and a_k = 1 unless that is the end: a_k(tag − 6) = 0, a_k·(bit 7 of the length) = 0, p_{k+1} = p_k + a_k(2 + length), and p₈
 /// is the end. One of them is picked: m_k·(place − p_k + 2^32(1 − a_k)) = 0, Σ m_k = 1. Places are below 2^32 and those with a = 1 all different, so
-/// one m_k at most is not 0, and its a_k is 1. What is read there is the one OBJECT IDENTIFIER or the other: the product of both differences
-/// is 0.
-pub fn client_purpose(system: &mut System, bytes: &[Lc], contents: &Element, present: &Lc) {
+/// one m_k at most is not 0, and its a_k is 1. What is picked is the one that counts ([`identifier`]): with n = 1 unless the named one is 0,
+/// n(named − x) = 0 and (1 − n)(x − clientAuth)(x − smart card logon) = 0.
+pub fn client_purpose(
+    system: &mut System,
+    bytes: &[Lc],
+    contents: &Element,
+    present: &Lc,
+    named: &Lc,
+) -> Lc {
     let one = Lc::constant(Fr::ONE);
     system.enforce_equal(present, &one);
     let sequence = Element::read(system, bytes, &contents.start);
@@ -115,7 +122,8 @@ pub fn client_purpose(system: &mut System, bytes: &[Lc], contents: &Element, pre
     system.enforce_equal(&next, &sequence.end);
 
     // The honest prover's: the first that counts.
-    let counts = |step: &Step| step.active.value() == Fr::ONE && is_client(bytes, &step.place);
+    let counts =
+        |step: &Step| step.active.value() == Fr::ONE && is_meant(bytes, &step.place, named.value());
     let chosen = steps.iter().position(counts);
     let place = chosen.and_then(|chosen| steps.get(chosen));
     let place = place.map_or(Fr::ZERO, |step| step.place.value());
@@ -129,9 +137,60 @@ pub fn client_purpose(system: &mut System, bytes: &[Lc], contents: &Element, pre
         let idle = &(&one - &step.active) * Fr::from(1u64 << 32);
         either_is_zero(system, pick, &(&(&place - &step.place) + &idle));
     }
-    let purpose = read(system, bytes, &place, SMART_CARD_LOGON.len());
-    let client = differs(&purpose, &CLIENT_AUTH);
-    either_is_zero(system, &client, &differs(&purpose, &SMART_CARD_LOGON));
+    let octets = read(system, bytes, &place, 2 + LONGEST_OID);
+    let purpose = identifier(system, &octets.part(1..2 + LONGEST_OID));
+    let unnamed = is_zero(system, named);
+    either_is_zero(system, &(&one - &unnamed), &(named - &purpose));
+    let [client, logon] = standard().map(|standard| &purpose - standard);
+    let neither = system.product(&client, &logon);
+    either_is_zero(system, &unnamed, &neither);
+    unnamed
+}
+
+/// An identifier of 1 to 27 octets as one element, its length + 256 times the octets, little-endian: of proven bytes, the length's first. 29
+/// constraints.
+///
+/// Of the 27 elements that the first L octets make, with L below them, one is chosen: e_L(xₗ − x) = 0, Σ e_L = 1, and Σ L·e_L is the length. They are
+/// below 2^224 and differ in their lowest octet, which is L: so one e_L at most is not 0.
+pub(crate) fn identifier(system: &mut System, octets: &Window) -> Lc {
+    let (zero, one) = (Lc::constant(Fr::ZERO), Lc::constant(Fr::ONE));
+    let length = octets.values().first().unwrap_or(&zero);
+    let mut sum = zero.clone();
+    let mut weight = Fr::from(256);
+    let lengths = (1..=LONGEST_OID as u64).map(Fr::from);
+    let elements: Vec<Lc> = octets
+        .values()
+        .iter()
+        .skip(1)
+        .zip(lengths.clone())
+        .map(|(octet, length)| {
+            sum.add_scaled(octet, weight);
+            weight *= Fr::from(256);
+            &sum + length
+        })
+        .collect();
+    let chosen = lengths.clone().position(|other| other == length.value());
+    let value = chosen.and_then(|chosen| elements.get(chosen));
+    let value = system.hint("identifier of a purpose", value.map_or(Fr::ZERO, Lc::value));
+    let mut choices: Vec<Lc> = (1..elements.len())
+        .map(|place| {
+            let here = chosen == Some(place - 1);
+            system.hint("octets of a purpose", Fr::from(here))
+        })
+        .collect();
+    let others = Lc::combine(choices.iter().map(|choice| (choice, Fr::ONE)));
+    choices.push(&one - &others);
+    for (choice, element) in choices.iter().zip(&elements) {
+        either_is_zero(system, choice, &(element - &value));
+    }
+    let place = Lc::combine(choices.iter().zip(lengths));
+    system.enforce_equal(&place, length);
+    value
+}
+
+/// The two that count where the schema names none.
+fn standard() -> [Fr; 2] {
+    [packed(&CLIENT_AUTH), packed(&SMART_CARD_LOGON)]
 }
 
 /// One place of the walk.
@@ -168,21 +227,25 @@ fn differs(octets: &Window, expected: &[u8]) -> Lc {
     difference
 }
 
-/// Whether the octets at a place are one of the two, for the honest prover.
-fn is_client(bytes: &[Lc], place: &Lc) -> bool {
+/// Whether the purpose at a place is the one that is asked for, for the honest prover.
+fn is_meant(bytes: &[Lc], place: &Lc, named: Fr) -> bool {
     use ark_ff::PrimeField;
-    let place = place.value().into_bigint().0.first().copied();
-    let Some(rest) = place.and_then(|place| bytes.get(usize::try_from(place).ok()?..)) else {
-        return false;
+    let octet = |place: usize| Some(bytes.get(place)?.value().into_bigint().0[0] as u8);
+    let found = || {
+        let place = usize::try_from(place.value().into_bigint().0[0]).ok()?;
+        let length = usize::from(octet(place + 1)?);
+        let octets: Option<Vec<u8>> = (place + 2..place + 2 + length).map(octet).collect();
+        octets.filter(|octets| octets.len() <= LONGEST_OID)
     };
-    let are = |expected: &[u8]| {
-        let octets = rest.iter().map(Lc::value);
-        rest.len() >= expected.len()
-            && octets
-                .zip(expected)
-                .all(|(octet, expected)| octet == Fr::from(*expected))
-    };
-    are(&CLIENT_AUTH) || are(&SMART_CARD_LOGON)
+    found().is_some_and(|identifier| counts(packed(&identifier), named))
+}
+
+/// Whether a purpose is the one that the schema names, or where that names none (0), one of the two.
+pub(crate) fn counts(purpose: Fr, named: Fr) -> bool {
+    match named == Fr::ZERO {
+        true => standard().contains(&purpose),
+        false => purpose == named,
+    }
 }
 
 #[cfg(test)]

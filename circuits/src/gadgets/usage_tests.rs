@@ -109,7 +109,33 @@ macro_rules! tried {
 }
 tried!(KEY_USAGE, key_usage, signs);
 tried!(BASIC_CONSTRAINTS, basic_constraints, is_end_entity);
-tried!(CLIENT_PURPOSE, client_purpose, has_client_purpose);
+tried!(CLIENT_PURPOSE, unnamed, |contents| has_client_purpose(
+    contents,
+    Fr::ZERO
+));
+tried!(NAMED_PURPOSE, other_named, |contents| has_client_purpose(
+    contents,
+    packed(&OTHER[2..])
+));
+
+/// By a schema that names no purpose.
+fn unnamed(system: &mut System, bytes: &[Lc], contents: &Element, present: &Lc) {
+    let named = system.hint("named purpose", Fr::ZERO);
+    client_purpose(system, bytes, contents, present, &named);
+}
+
+/// By a schema that names another one.
+fn other_named(system: &mut System, bytes: &[Lc], contents: &Element, present: &Lc) {
+    let named = system.hint("named purpose", packed(&OTHER[2..]));
+    client_purpose(system, bytes, contents, present, &named);
+}
+
+fn object_identifier(contents: &[u8]) -> Vec<u8> {
+    tlv(OBJECT_IDENTIFIER, contents)
+}
+
+static CLIENT: LazyLock<Vec<u8>> = LazyLock::new(|| object_identifier(&CLIENT_AUTH));
+static LOGON: LazyLock<Vec<u8>> = LazyLock::new(|| object_identifier(&SMART_CARD_LOGON));
 
 macro_rules! certificates {
     ($($name:literal)+) => {
@@ -132,7 +158,7 @@ fn extensions(certificate: &[u8]) -> [Option<Vec<u8>>; 3] {
 fn judged(certificate: &[u8]) -> Result<(), UsageError> {
     let found = extensions(certificate);
     let [usage, constraints, purposes] = found.each_ref().map(Option::as_deref);
-    let twin = is_for_clients(usage, constraints, purposes);
+    let twin = is_for_clients(usage, constraints, purposes, Fr::ZERO);
     let circuits = [
         (&KEY_USAGE, usage),
         (&BASIC_CONSTRAINTS, constraints),
@@ -230,19 +256,13 @@ fn costs_are_as_written() {
         gadget(&mut system, &vec![zero.clone(); 1079], &contents, &zero);
         system.into_r1cs().rows.len()
     };
-    let costs = [key_usage, basic_constraints, client_purpose].map(cost);
-    assert_eq!(costs, [290, 228, 2518]);
+    let costs = [key_usage, basic_constraints, unnamed].map(cost);
+    assert_eq!(costs, [290, 228, 2904]);
 }
 
 #[test]
 fn nothing_is_left_open() {
-    let purposes = [
-        &[0x30, 24][..],
-        &[0x06, 0x00],
-        &CLIENT_AUTH,
-        &SMART_CARD_LOGON,
-    ]
-    .concat();
+    let purposes = [&[0x30, 24][..], &[0x06, 0x00], &CLIENT, &LOGON].concat();
     let cases: [(&Tried, &[u8]); 5] = [
         (&KEY_USAGE, &[0x03, 0x02, 0x05, 0xa0]),
         (&KEY_USAGE, &[0x03, 0x02, 0x07, 0x80]),
@@ -263,7 +283,7 @@ fn nothing_is_left_open() {
             assert_determined(&tried.shape, &absent.into_assignment());
         }
     }
-    let absent = Tried::build(client_purpose, &purposes, [0, 26], false, false, None);
+    let absent = Tried::build(unnamed, &purposes, [0, 26], false, false, None);
     assert!(
         CLIENT_PURPOSE
             .shape
@@ -401,7 +421,7 @@ const OTHER: &[u8] = &[0x06, 0x03, 0x2a, 0x03, 0x04];
 /// A purpose that counts at each of the eight places; none at the ninth.
 #[test]
 fn any_of_eight_purposes_counts() {
-    for client in [&CLIENT_AUTH[..], &SMART_CARD_LOGON] {
+    for client in [&CLIENT[..], &LOGON] {
         for others in 0..=8 {
             for place in 0..=others {
                 let mut purposes = vec![OTHER; others];
@@ -411,32 +431,69 @@ fn any_of_eight_purposes_counts() {
             }
         }
     }
-    assert!(
-        CLIENT_PURPOSE
-            .check(&sequence(&[&CLIENT_AUTH[..]; 8]))
-            .is_ok()
-    );
-    assert!(
-        CLIENT_PURPOSE
-            .check(&sequence(&[&CLIENT_AUTH, SERVER]))
-            .is_ok()
-    );
+    assert!(CLIENT_PURPOSE.check(&sequence(&[&CLIENT[..]; 8])).is_ok());
+    assert!(CLIENT_PURPOSE.check(&sequence(&[&CLIENT, SERVER])).is_ok());
     // A SEQUENCE whose length has the long form.
     let long = [&[0x06, 0x7f][..], &[0x2a; 127]].concat();
-    assert!(
-        CLIENT_PURPOSE
-            .check(&sequence(&[&long, &CLIENT_AUTH]))
-            .is_ok()
-    );
+    assert!(CLIENT_PURPOSE.check(&sequence(&[&long, &CLIENT])).is_ok());
+}
+
+/// Where the schema names a purpose, that one counts and no other.
+#[test]
+fn the_purpose_that_is_named_counts() {
+    for (purposes, expected) in [
+        (&[OTHER][..], Ok(())),
+        (&[SERVER, OTHER], Ok(())),
+        (&[&CLIENT, OTHER, &LOGON], Ok(())),
+        (&[&CLIENT], Err(UsageError::NotNamed)),
+        (&[&LOGON, SERVER], Err(UsageError::NotNamed)),
+        // One arc more, one less.
+        (
+            &[&[0x06, 0x04, 0x2a, 0x03, 0x04, 0x05]],
+            Err(UsageError::NotNamed),
+        ),
+        (&[&[0x06, 0x02, 0x2a, 0x03]], Err(UsageError::NotNamed)),
+    ] {
+        assert_eq!(NAMED_PURPOSE.check(&sequence(purposes)), expected);
+        let by_none = CLIENT_PURPOSE.check(&sequence(purposes));
+        assert_eq!(
+            by_none.is_ok(),
+            purposes
+                .iter()
+                .any(|one| *one == CLIENT.as_slice() || *one == LOGON.as_slice())
+        );
+    }
+    // As long as an identifier may be, and longer.
+    let longest = object_identifier(&[0x2a; LONGEST_OID]);
+    let longer = object_identifier(&[0x2a; LONGEST_OID + 1]);
+    for other in [&longest, &longer] {
+        assert!(CLIENT_PURPOSE.check(&sequence(&[other])).is_err());
+        assert!(CLIENT_PURPOSE.check(&sequence(&[other, &CLIENT])).is_ok());
+        assert!(NAMED_PURPOSE.check(&sequence(&[other, OTHER])).is_ok());
+    }
+    // Another number of octets, and an element that is the sum of two.
+    let half = Fr::from(2).inverse().unwrap();
+    let contents = sequence(&[&[0x06, 0x04, 0x2a, 0x03, 0x04, 0x05]]);
+    for choices in [vec![2], vec![3], vec![2, 3], vec![]] {
+        let value = if choices.len() == 2 { half } else { Fr::ONE };
+        NAMED_PURPOSE.refuses(&contents, move |name, index, honest| match name {
+            "identifier of a purpose" => packed(&OTHER[2..]),
+            "octets of a purpose" if choices.contains(&index) => value,
+            "octets of a purpose" => Fr::ZERO,
+            "place of a purpose" => Fr::from(11),
+            "purpose that counts" => Fr::from(index == 0),
+            _ => honest,
+        });
+    }
 }
 
 /// The octets of a purpose that counts, where they are none; walks that do not end where the SEQUENCE does.
 #[test]
 fn what_looks_like_a_purpose_is_none() {
-    let whole = sequence(&[SERVER, &CLIENT_AUTH]);
+    let whole = sequence(&[SERVER, &CLIENT]);
     assert!(CLIENT_PURPOSE.check(&whole).is_ok());
-    let inside = [&[0x06, 0x0a][..], &CLIENT_AUTH].concat();
-    let across = [&[0x06, 0x05][..], &CLIENT_AUTH[..5]].concat();
+    let inside = [&[0x06, 0x0a][..], &CLIENT].concat();
+    let across = [&[0x06, 0x05][..], &CLIENT[..5]].concat();
     let long = [&[0x06, 0x81, 0x80][..], &[0x2a; 128]].concat();
     let mut wrong: Vec<Vec<u8>> = vec![
         vec![],
@@ -444,35 +501,35 @@ fn what_looks_like_a_purpose_is_none() {
         sequence(&[]),
         sequence(&[SERVER]),
         sequence(&[&inside]),
-        sequence(&[&across, &CLIENT_AUTH[5..]]),
-        sequence(&[&long, &CLIENT_AUTH]),
-        sequence(&[&CLIENT_AUTH, &[0x06]]),
-        sequence(&[&CLIENT_AUTH, &[0x06, 0x02, 0x2a]]),
-        sequence(&[&CLIENT_AUTH, &[0x04, 0x01, 0x2a]]),
-        sequence(&[&CLIENT_AUTH, &[0x00]]),
-        sequence(&[&CLIENT_AUTH[..9]]),
+        sequence(&[&across, &CLIENT[5..]]),
+        sequence(&[&long, &CLIENT]),
+        sequence(&[&CLIENT, &[0x06]]),
+        sequence(&[&CLIENT, &[0x06, 0x02, 0x2a]]),
+        sequence(&[&CLIENT, &[0x04, 0x01, 0x2a]]),
+        sequence(&[&CLIENT, &[0x00]]),
+        sequence(&[&CLIENT[..9]]),
         // 1.3.6.1.5.5.7.3.2.1, and the one before it without its last arc.
         sequence(&[&[
             0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02, 0x01,
         ]]),
         sequence(&[&[0x06, 0x07, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03]]),
-        [&CLIENT_AUTH[..]].concat(),
-        [&[0x31, 0x0a][..], &CLIENT_AUTH].concat(),
-        [&[0x30, 0x80][..], &CLIENT_AUTH, &[0, 0]].concat(),
-        [&[0x30, 0x81, 0x0a][..], &CLIENT_AUTH].concat(),
+        [&CLIENT[..]].concat(),
+        [&[0x31, 0x0a][..], &CLIENT].concat(),
+        [&[0x30, 0x80][..], &CLIENT, &[0, 0]].concat(),
+        [&[0x30, 0x81, 0x0a][..], &CLIENT].concat(),
         // More after the SEQUENCE, and less than it says.
-        [&sequence(&[&CLIENT_AUTH])[..], &[0]].concat(),
-        [&sequence(&[SERVER])[..], &CLIENT_AUTH].concat(),
-        [&[0x30, 0x14][..], &CLIENT_AUTH].concat(),
-        [&[0x30, 0x0b][..], &CLIENT_AUTH].concat(),
+        [&sequence(&[&CLIENT])[..], &[0]].concat(),
+        [&sequence(&[SERVER])[..], &CLIENT].concat(),
+        [&[0x30, 0x14][..], &CLIENT].concat(),
+        [&[0x30, 0x0b][..], &CLIENT].concat(),
     ];
     // The long form at each place of the walk: nothing else refuses it where the length is read as 129 and more.
     for before in 0..8 {
-        let mut purposes: Vec<&[u8]> = vec![&CLIENT_AUTH; before];
+        let mut purposes: Vec<&[u8]> = vec![&CLIENT; before];
         let misread = [&[0x06, 0x81][..], &[0x80; 129]].concat();
         purposes.push(&misread);
         if before == 0 {
-            purposes.push(&CLIENT_AUTH);
+            purposes.push(&CLIENT);
         }
         wrong.push(sequence(&purposes));
         // And another tag.
@@ -483,9 +540,9 @@ fn what_looks_like_a_purpose_is_none() {
         assert!(CLIENT_PURPOSE.check(contents).is_err(), "{contents:02x?}");
     }
     // All octets near one that counts.
-    for place in 0..SMART_CARD_LOGON.len() {
+    for place in 0..LOGON.len() {
         for bit in 0..8 {
-            let mut other = SMART_CARD_LOGON;
+            let mut other = LOGON.clone();
             other[place] ^= 1 << bit;
             assert!(CLIENT_PURPOSE.check(&sequence(&[&other])).is_err());
         }
@@ -496,7 +553,7 @@ fn what_looks_like_a_purpose_is_none() {
 #[test]
 fn no_other_place_is_picked() {
     // After the SEQUENCE, in the same buffer, the octets of clientAuth; and inside of a purpose.
-    let inside = [&[0x06, 0x0a][..], &CLIENT_AUTH].concat();
+    let inside = [&[0x06, 0x0a][..], &CLIENT].concat();
     let contents = sequence(&[&inside, OTHER]);
     let half = Fr::from(2).inverse().unwrap();
     for place in [9u64 + 4, 9 + 2, 9 + 2 + 12, 9 + 2 + 17] {
@@ -517,7 +574,7 @@ fn no_other_place_is_picked() {
     }
     // Behind the SEQUENCE stands what counts: the walk is at its end there, and idle.
     let shorter = sequence(&[OTHER]);
-    let buffer = [&shorter[..], &CLIENT_AUTH].concat();
+    let buffer = [&shorter[..], &CLIENT].concat();
     let end = shorter.len() as u64;
     for pick in 0..8 {
         let mut met = 0;
@@ -529,7 +586,7 @@ fn no_other_place_is_picked() {
             }
             _ => honest,
         });
-        let system = Tried::build(client_purpose, &buffer, [0, end], true, false, Some(forger));
+        let system = Tried::build(unnamed, &buffer, [0, end], true, false, Some(forger));
         let assignment = system.into_assignment();
         assert!(CLIENT_PURPOSE.shape.check(&assignment).is_err(), "{pick}");
     }
@@ -544,7 +601,7 @@ proptest! {
     fn purposes_are_those_of_x509_cert(
         kinds in prop::collection::vec(0..4usize, 0..10), change in prop::option::of((any::<usize>(), any::<u8>()))
     ) {
-        let known: [&[u8]; 4] = [SERVER, OTHER, &CLIENT_AUTH, &SMART_CARD_LOGON];
+        let known: [&[u8]; 4] = [SERVER, OTHER, &CLIENT, &LOGON];
         let purposes: Vec<&[u8]> = kinds.iter().map(|kind| known[*kind]).collect();
         let mut contents = sequence(&purposes);
         if let Some((place, octet)) = change {

@@ -94,6 +94,7 @@ fn circuit(size: Size, shape: &R1cs, tbs: &[u8], schema: &Schemas) -> Option<Out
         name: "x".into(),
         description: None,
         subject_key: "x".into(),
+        extended_key_usage: None,
         attributes: schema.to_vec(),
     };
     assert_eq!(found.rule.value(), body.rule());

@@ -1,8 +1,10 @@
 //! What a certificate may be used for, natively: accepts exactly what the circuit does, and says to people why not.
 
+use ark_ff::AdditiveGroup;
+use bauta_statement::{field::Fr, schema::LONGEST_OID};
 use thiserror::Error;
 
-use super::{CLIENT_AUTH, OBJECT_IDENTIFIER, PURPOSES, SEQUENCE, SMART_CARD_LOGON};
+use super::{OBJECT_IDENTIFIER, PURPOSES, SEQUENCE, counts, packed};
 use crate::gadgets::der::element;
 
 /// id-kp-serverAuth, 1.3.6.1.5.5.7.3.1: contents.
@@ -16,7 +18,8 @@ const TRUE: [u8; 3] = [0x01, 0x01, 0xff];
 /// FALSE: BOOLEAN.
 const FALSE: [u8; 3] = [0x01, 0x01, 0x00];
 
-/// What is proved of keyUsage, basicConstraints and extKeyUsage: each the contents of its OCTET STRING, where there is one.
+/// What is proved of keyUsage, basicConstraints and extKeyUsage: each the contents of its OCTET STRING, where there is one. `named` is the
+/// purpose that the schema names (`Schema::purpose`), or 0.
 ///
 /// # Errors
 /// [`UsageError`]: what the certificate is, if not a client's.
@@ -24,10 +27,11 @@ pub fn is_for_clients(
     key_usage: Option<&[u8]>,
     basic_constraints: Option<&[u8]>,
     purposes: Option<&[u8]>,
+    named: Fr,
 ) -> Result<(), UsageError> {
     basic_constraints.map_or(Ok(()), is_end_entity)?;
     key_usage.map_or(Ok(()), signs)?;
-    has_client_purpose(purposes.ok_or(UsageError::NoPurposes)?)
+    has_client_purpose(purposes.ok_or(UsageError::NoPurposes)?, named)
 }
 
 /// [`key_usage`](super::key_usage), where the extension is there.
@@ -74,16 +78,19 @@ pub fn is_end_entity(contents: &[u8]) -> Result<(), UsageError> {
 ///
 /// # Errors
 /// [`UsageError`], with one of the names of extKeyUsage: what the certificate is for instead, if only that is wrong.
-pub fn has_client_purpose(contents: &[u8]) -> Result<(), UsageError> {
+pub fn has_client_purpose(contents: &[u8], named: Fr) -> Result<(), UsageError> {
     let purposes = purposes(contents).ok_or(UsageError::Purposes)?;
     if purposes.len() > PURPOSES {
         return Err(UsageError::TooManyPurposes(purposes.len()));
     }
     let has = |purpose: &[u8]| purposes.contains(&purpose);
-    let [_, _, client_auth @ ..] = CLIENT_AUTH;
-    let [_, _, smart_card_logon @ ..] = SMART_CARD_LOGON;
-    if has(&client_auth) || has(&smart_card_logon) {
+    let short = purposes
+        .iter()
+        .filter(|one| (1..=LONGEST_OID).contains(&one.len()));
+    if short.map(|one| packed(one)).any(|one| counts(one, named)) {
         Ok(())
+    } else if named != Fr::ZERO {
+        Err(UsageError::NotNamed)
     } else if has(&SERVER_AUTH) {
         Err(UsageError::Server)
     } else if has(&OCSP_SIGNING) {
@@ -177,6 +184,11 @@ pub enum UsageError {
         "the certificate is for any purpose (anyExtendedKeyUsage), and does not say that its holder is a client; only clientAuth and smart card logon count"
     )]
     AnyPurpose,
+    /// extKeyUsage: not the purpose that the schema names.
+    #[error(
+        "the certificate does not have the purpose that the schema names (extKeyUsage); take one that was issued for it"
+    )]
+    NotNamed,
     /// extKeyUsage: others.
     #[error(
         "the certificate is for neither client authentication nor smart card logon (extKeyUsage); take one that is"

@@ -5,6 +5,7 @@ use bauta_statement::field::Fr;
 use super::der::choices;
 use crate::{
     gadgets::{
+        attributes::packed,
         der::Element,
         usage::{basic_constraints, client_purpose, key_usage},
     },
@@ -22,7 +23,7 @@ pub(super) fn all() -> Vec<Case> {
         choices::<SMALL, 5>(),
         choices::<ROOM, 4>(),
         choices::<ROOM, 2>(),
-        choices::<ROOM, 12>(),
+        choices::<ROOM, 29>(),
         {
             let case = Gadget {
                 name: "usage::key_usage",
@@ -67,14 +68,21 @@ pub(super) fn all() -> Vec<Case> {
                 name: "usage::client_purpose",
                 variant: "40 bytes".into(),
                 inputs: |seed| (purposes(seed), ()),
-                build: |system, inputs, ()| build(client_purpose, system, inputs),
+                build: |system, inputs, ()| {
+                    let (named, inputs) = inputs.split_last().expect("inputs");
+                    let purpose =
+                        |system: &mut System, bytes: &[Lc], contents: &Element, present: &Lc| {
+                            client_purpose(system, bytes, contents, present, named);
+                        };
+                    build(purpose, system, inputs);
+                },
                 forgeries: other_purposes,
             }
             .case();
             let copies = vec![
                 "window::choose (40 of 4 bytes)",
                 "window::choose (40 of 2 bytes)",
-                "window::choose (40 of 12 bytes)",
+                "window::choose (40 of 29 bytes)",
                 "der::parse",
                 "tbs::is_zero",
                 "compare::either_is_zero",
@@ -97,7 +105,7 @@ fn extension(contents: &[u8], offset: usize, room: usize) -> Vec<Fr> {
     inputs
 }
 
-fn build(gadget: fn(&mut System, &[Lc], &Element, &Lc), system: &mut System, inputs: &[Lc]) {
+fn build(gadget: impl Fn(&mut System, &[Lc], &Element, &Lc), system: &mut System, inputs: &[Lc]) {
     let (bytes, place) = inputs.split_at(inputs.len() - 3);
     let contents = Element {
         tag: place[0].clone(),
@@ -108,7 +116,13 @@ fn build(gadget: fn(&mut System, &[Lc], &Element, &Lc), system: &mut System, inp
     gadget(system, bytes, &contents, &place[2]);
 }
 
-/// One that counts at each of the eight places, and all eight.
+/// The inputs with a purpose that the schema names, or 0.
+fn with_named(mut inputs: Vec<Fr>, named: Fr) -> Vec<Fr> {
+    inputs.push(named);
+    inputs
+}
+
+/// One that counts at each of the eight places, and all eight; for some, by its name.
 fn purposes(seed: u64) -> Vec<Fr> {
     let client: &[u8] = &[6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 2];
     let logon: &[u8] = &[6, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x14, 2, 2];
@@ -123,7 +137,11 @@ fn purposes(seed: u64) -> Vec<Fr> {
     purposes.insert(place.min(purposes.len()), counts);
     let inside = purposes.concat();
     let contents = [&[0x30, inside.len() as u8][..], &inside].concat();
-    extension(&contents, seed as usize % 5, ROOM)
+    let named = match seed % 4 {
+        2 | 3 => packed(&counts[2..]),
+        _ => Fr::from(0),
+    };
+    with_named(extension(&contents, seed as usize % 5, ROOM), named)
 }
 
 /// Another tag at each of the places of the walk, and at the last one a purpose that does not count, or nothing, but is picked.
@@ -138,7 +156,7 @@ fn other_purposes(gadget: &Gadget<()>, _: &R1cs) -> Vec<Forgery> {
     let sequence = |purposes: &[Vec<u8>]| {
         let inside = purposes.concat();
         let contents = [&[0x30, inside.len() as u8][..], &inside].concat();
-        (extension(&contents, 0, ROOM), ())
+        (with_named(extension(&contents, 0, ROOM), Fr::from(0)), ())
     };
     let mut all: Vec<Forgery> = (0..8)
         .map(|wrong| {
