@@ -8,12 +8,15 @@ use bauta_statement::relation::Relation;
 use crate::{
     constraint_system,
     hunt::{Findings, gadget_findings, relation_findings},
-    relation::REGISTERED,
+    relation::{IN_PARTS, REGISTERED},
 };
 
 fn describe() -> String {
     let mut text = String::new();
-    for (relation, findings) in REGISTERED.iter().zip(relation_findings()) {
+    let findings = relation_findings().iter().map(Some);
+    let whole = REGISTERED.iter().zip(findings);
+    let large = IN_PARTS.iter().map(|relation| (relation, None));
+    for (relation, findings) in whole.chain(large) {
         let shape = constraint_system(*relation);
         let digest: String = shape
             .digest()
@@ -39,14 +42,16 @@ fn describe() -> String {
         for (part, count) in shape.counts() {
             writeln!(text, "  {part}: {count}").unwrap();
         }
-        writeln!(text, "  {}", hunted(findings)).unwrap();
-        writeln!(
-            text,
-            "  mutations refused {}, accepted with a listed witness {}",
-            findings.mutations - findings.mutations_listed,
-            findings.mutations_listed
-        )
-        .unwrap();
+        if let Some(findings) = findings {
+            writeln!(text, "  {}", hunted(findings)).unwrap();
+            writeln!(
+                text,
+                "  mutations refused {}, accepted with a listed witness {}",
+                findings.mutations - findings.mutations_listed,
+                findings.mutations_listed
+            )
+            .unwrap();
+        }
         writeln!(text, "  sha256 {digest}\n").unwrap();
     }
     writeln!(text, "gadgets by themselves").unwrap();
@@ -108,8 +113,9 @@ fn shapes_are_as_committed() {
 #[test]
 fn every_relation_is_registered_once() {
     let all: BTreeMap<u8, Relation> = Relation::ALL.iter().map(|r| (r.code(), *r)).collect();
-    let registered: BTreeMap<u8, Relation> = REGISTERED.iter().map(|r| (r.code(), *r)).collect();
-    assert_eq!(registered.len(), REGISTERED.len());
+    let both = REGISTERED.iter().chain(IN_PARTS);
+    let registered: BTreeMap<u8, Relation> = both.map(|r| (r.code(), *r)).collect();
+    assert_eq!(registered.len(), REGISTERED.len() + IN_PARTS.len());
     assert_eq!(all, registered);
     assert_eq!(all.len(), Relation::ALL.len());
     for (relation, findings) in REGISTERED.iter().zip(relation_findings()) {
@@ -123,6 +129,8 @@ fn shapes_are_as_declared_and_as_small_as_aimed() {
         (Relation::PossessionNative, 4096),
         (Relation::Policy, 8192),
         (Relation::Nullifier, 512),
+        (Relation::PossessionX509Rsa, 1 << 19),
+        (Relation::PossessionX509RsaLong, 1 << 20),
     ] {
         let shape = constraint_system(relation);
         assert_eq!(shape.instances, relation.key_points());

@@ -8,7 +8,10 @@ use bauta_statement::{field::Fr, relation::Relation};
 use crate::{
     nullifier::NullifierWitness,
     policy::PolicyWitness,
-    possession::native::NativeWitness,
+    possession::{
+        native::NativeWitness,
+        x509_rsa::{Long, Standard, X509RsaWitness},
+    },
     system::{Assignment, R1cs, System},
 };
 
@@ -65,9 +68,10 @@ pub fn compiled<C: Circuit>() -> &'static R1cs {
 }
 
 /// Every relation and its witness type. Shapes, golden file and the hunt for under-constraint derive from this one list: a
-/// relation that is not in it, or whose witness type is not [`crate::hunt::Hunted`], does not compile.
+/// relation that is not in it, or whose witness type is not [`crate::hunt::Hunted`], does not compile. Those after `in parts` are too
+/// large to be hunted in whole: each of their gadgets is hunted by itself, and what ties those together has its own tests.
 macro_rules! relations {
-    ($($relation:ident: $witness:ty),+ $(,)?) => {
+    (whole: $($relation:ident: $witness:ty),+; in parts: $($large:ident: $large_witness:ty),+ $(;)?) => {
         /// The constraint system of a relation, recorded once and kept.
         pub fn constraint_system(relation: Relation) -> &'static R1cs {
             match relation {
@@ -75,12 +79,20 @@ macro_rules! relations {
                     static SHAPE: OnceLock<R1cs> = OnceLock::new();
                     SHAPE.get_or_init(<$witness>::record)
                 })+
+                $(Relation::$large => {
+                    static SHAPE: OnceLock<R1cs> = OnceLock::new();
+                    SHAPE.get_or_init(<$large_witness>::record)
+                })+
             }
         }
 
-        /// All of them, in this order.
+        /// All that are hunted in whole, in this order.
         #[cfg(test)]
         pub(crate) const REGISTERED: &[Relation] = &[$(<$witness as Circuit>::RELATION),+];
+
+        /// The others.
+        #[cfg(test)]
+        pub(crate) const IN_PARTS: &[Relation] = &[$(<$large_witness as Circuit>::RELATION),+];
 
         /// What is hunted in, in the same order.
         #[cfg(test)]
@@ -91,9 +103,8 @@ macro_rules! relations {
 }
 
 relations! {
-    PossessionNative: NativeWitness,
-    Policy: PolicyWitness,
-    Nullifier: NullifierWitness,
+    whole: PossessionNative: NativeWitness, Policy: PolicyWitness, Nullifier: NullifierWitness;
+    in parts: PossessionX509Rsa: X509RsaWitness<Standard>, PossessionX509RsaLong: X509RsaWitness<Long>;
 }
 
 /// Lets arkworks' generator and prover take a witness.

@@ -198,7 +198,7 @@ impl Prepared {
         Ok(Self {
             possession: ready(
                 "possession",
-                Relation::PossessionNative,
+                Relation::possession(holding.format).ok_or(ShowError::Format(holding.format))?,
                 possession_key,
                 possession,
                 &POSSESSION_SLOTS,

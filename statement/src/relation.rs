@@ -1,4 +1,4 @@
-//! The three relations, and the one order of each one's public inputs. Circuits and verifiers both read it here.
+//! The relations, and the one order of each one's public inputs. Circuits and verifiers both read it here.
 //!
 //! Hidden inputs stand first. A verifier never sees them: their part of the Groth16 equation is replaced by a
 //! commitment, and one Schnorr proof ties each to its slot of the attribute vector.
@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::{
     field::{Fr, from_tag},
     poseidon,
-    vector::{HANDLE, NOT_AFTER, NOT_BEFORE, ORIGIN, SLOTS, absent},
+    vector::{Format, HANDLE, NOT_AFTER, NOT_BEFORE, ORIGIN, SLOTS, absent},
 };
 
 /// Predicates in a policy.
@@ -19,7 +19,7 @@ pub const MEMBER_PREDICATES: usize = 2;
 /// Hidden inputs of the policy relation that are always the same slots; the operands follow.
 pub const POLICY_FIXED_SLOTS: [usize; 4] = [ORIGIN, NOT_BEFORE, NOT_AFTER, HANDLE];
 
-/// A relation that proofs are made of. Codes 1 to 3 are these; later formats of credentials add more.
+/// A relation that proofs are made of. Later formats of credentials add more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Relation {
@@ -29,11 +29,45 @@ pub enum Relation {
     Policy = 2,
     /// "This nullifier is of my holder secret, for this scope, with a counter below the bound." Hidden: slot 1.
     Nullifier = 3,
+    /// "An RSA-2048 key signed a client's certificate whose vector is x, and I have its key." Hidden: the sixteen slots.
+    PossessionX509Rsa = 4,
+    /// The same of a longer certificate.
+    PossessionX509RsaLong = 5,
 }
 
 impl Relation {
     /// All relations, by code.
-    pub const ALL: [Self; 3] = [Self::PossessionNative, Self::Policy, Self::Nullifier];
+    pub const ALL: [Self; 5] = [
+        Self::PossessionNative,
+        Self::Policy,
+        Self::Nullifier,
+        Self::PossessionX509Rsa,
+        Self::PossessionX509RsaLong,
+    ];
+
+    /// Those that every parameter set has. The others have proving keys of hundreds of megabytes, and whoever accepts no such credentials
+    /// does without.
+    pub const BASIC: [Self; 3] = [Self::PossessionNative, Self::Policy, Self::Nullifier];
+
+    /// The possession relation of a credential format, if there is one yet.
+    pub fn possession(format: Format) -> Option<Self> {
+        match format {
+            Format::Native => Some(Self::PossessionNative),
+            Format::X509Rsa => Some(Self::PossessionX509Rsa),
+            Format::X509RsaLong => Some(Self::PossessionX509RsaLong),
+            Format::X509P256 => None,
+        }
+    }
+
+    /// The format whose possession it proves; none for the others.
+    pub fn format(self) -> Option<Format> {
+        match self {
+            Self::PossessionNative => Some(Format::Native),
+            Self::PossessionX509Rsa => Some(Format::X509Rsa),
+            Self::PossessionX509RsaLong => Some(Format::X509RsaLong),
+            Self::Policy | Self::Nullifier => None,
+        }
+    }
 
     /// The byte that stands for it in encodings.
     pub fn code(self) -> u8 {
@@ -53,6 +87,8 @@ impl Relation {
             Self::PossessionNative => "possession-native",
             Self::Policy => "policy",
             Self::Nullifier => "nullifier",
+            Self::PossessionX509Rsa => "possession-x509-rsa",
+            Self::PossessionX509RsaLong => "possession-x509-rsa-long",
         }
     }
 
@@ -66,7 +102,7 @@ impl Relation {
     /// Number of hidden inputs: the first of the public inputs in the sense of Groth16.
     pub fn hidden_inputs(self) -> usize {
         match self {
-            Self::PossessionNative => SLOTS,
+            Self::PossessionNative | Self::PossessionX509Rsa | Self::PossessionX509RsaLong => SLOTS,
             Self::Policy => POLICY_FIXED_SLOTS.len() + PREDICATES,
             Self::Nullifier => 1,
         }
@@ -75,7 +111,7 @@ impl Relation {
     /// Number of inputs that the verifier sees, after the hidden ones.
     pub fn public_inputs(self) -> usize {
         match self {
-            Self::PossessionNative => 0,
+            Self::PossessionNative | Self::PossessionX509Rsa | Self::PossessionX509RsaLong => 0,
             Self::Policy => 7 + 5 * PREDICATES + MEMBER_PREDICATES,
             Self::Nullifier => 3,
         }
@@ -417,6 +453,12 @@ mod tests {
             assert_eq!(Relation::from_name(relation.name()), Some(relation));
         }
         assert_eq!(Relation::from_code(0), None);
+        // A relation's format is the one whose relation it is.
+        for format in (0..=255).filter_map(Format::from_code) {
+            if let Some(relation) = Relation::possession(format) {
+                assert_eq!(relation.format(), Some(format));
+            }
+        }
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl RsaPublicKey {
         }
     }
 
+    /// Of the modulus 2^2048 − 1: a value of the right form where a shape is wanted and no key, as in set-up.
+    pub fn placeholder() -> Self {
+        Self([0xff; MODULUS_LEN])
+    }
+
     /// The modulus, the highest octet first.
     pub fn modulus(&self) -> &[u8; MODULUS_LEN] {
         &self.0

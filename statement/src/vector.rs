@@ -59,6 +59,8 @@ pub enum Format {
     X509Rsa = 2,
     /// An X.509 certificate signed with ECDSA on P-256, SHA-256.
     X509P256 = 3,
+    /// One like [`X509Rsa`](Self::X509Rsa)'s, with more bytes than that relation has room for.
+    X509RsaLong = 4,
 }
 
 impl Format {
@@ -73,7 +75,16 @@ impl Format {
             1 => Some(Self::Native),
             2 => Some(Self::X509Rsa),
             3 => Some(Self::X509P256),
+            4 => Some(Self::X509RsaLong),
             _ => None,
+        }
+    }
+
+    /// The format in origins. How long a certificate is does not matter there: its issuer is one.
+    pub fn of_origin(self) -> Self {
+        match self {
+            Self::X509RsaLong => Self::X509Rsa,
+            other => other,
         }
     }
 }
@@ -89,7 +100,7 @@ impl TryFrom<u8> for Format {
 /// No credential format has this code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "{0} is no credential format of this version; known are 1 (native), 2 (X.509 RSA) and 3 (X.509 P-256)"
+    "{0} is no credential format of this version; known are 1 (native), 2 (X.509 RSA), 3 (X.509 P-256) and 4 (X.509 RSA, long)"
 )]
 pub struct UnknownFormat(pub u8);
 
@@ -118,7 +129,8 @@ impl AttributeValue {
 /// Slot 0: Poseidon(format, digest of the issuer's public key, schema rule). It is computed inside the possession
 /// relation, so no credential can be read under a schema other than its issuer's.
 pub fn origin(format: Format, issuer_key_digest: Fr, schema_rule: Fr) -> Fr {
-    poseidon::hash(&[Fr::from(format.code()), issuer_key_digest, schema_rule])
+    let format = format.of_origin().code();
+    poseidon::hash(&[Fr::from(format), issuer_key_digest, schema_rule])
 }
 
 /// Slot 4: the low 64 bits of Poseidon(digest of the issuer's public key, serial), moved off 0 and 2^64 − 1, which are

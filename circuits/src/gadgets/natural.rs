@@ -45,13 +45,13 @@ impl Natural {
         Self { limbs }
     }
 
-    /// Of proven bytes, the highest first, at no cost. None if they are an odd number.
-    pub fn of_bytes(bytes: &[Lc]) -> Option<Self> {
-        let limbs = bytes.rchunks(2).map(|pair| match pair {
-            [high, low] => Some(Lc::combine([(high, Fr::from(256)), (low, Fr::ONE)])),
-            _ => None,
-        });
-        Some(Self::of(limbs.collect::<Option<_>>()?))
+    /// Of proven bytes, the highest first, at no cost. Of an odd number the first is a limb by itself.
+    pub fn of_bytes(bytes: &[Lc]) -> Self {
+        let weights = [Fr::ONE, Fr::from(256)];
+        let limbs = bytes
+            .rchunks(2)
+            .map(|pair| Lc::combine(pair.iter().rev().zip(weights)));
+        Self::of(limbs.collect())
     }
 
     /// The limbs, the lowest first.
@@ -191,10 +191,11 @@ mod tests {
     #[test]
     fn bytes_are_big_endian() {
         let bytes = [1, 2, 3, 4].map(|byte: u8| Lc::constant(Fr::from(byte)));
-        let number = Natural::of_bytes(&bytes).unwrap();
+        let number = Natural::of_bytes(&bytes);
         assert_eq!(number.value(), BigUint::from(0x01020304u32));
         assert_eq!(number.limbs()[0].value(), Fr::from(0x0304));
-        assert!(Natural::of_bytes(&bytes[1..]).is_none());
+        let number = Natural::of_bytes(&bytes[1..]);
+        assert_eq!(number.value(), BigUint::from(0x020304u32));
     }
 
     #[test]

@@ -16,13 +16,7 @@ const EXPONENT: [u8; 5] = [0x02, 0x03, 0x01, 0x00, 0x01];
 /// for 256 octets in 1,079 bytes.
 ///
 /// The contents are read whole and compared: what comes before the modulus and after it are constants, and so is their length.
-/// None if the number of octets is odd: the circuit's fault, and not what is proved.
-pub fn rsa_modulus(
-    system: &mut System,
-    bytes: &[Lc],
-    key: &Element,
-    octets: usize,
-) -> Option<Natural> {
+pub fn rsa_modulus(system: &mut System, bytes: &[Lc], key: &Element, octets: usize) -> Natural {
     let before = before(octets);
     let end = before.len() + octets;
     let whole = end + EXPONENT.len();

@@ -6,6 +6,7 @@
 
 use ark_ff::{AdditiveGroup, Field};
 use bauta_statement::field::Fr;
+use thiserror::Error;
 
 use super::{
     bytes::Bytes,
@@ -33,6 +34,7 @@ pub const SHA256_WITH_RSA: [u8; 15] = [
 ];
 
 /// The fields of a TBSCertificate that are read on.
+#[derive(Debug)]
 pub struct Fields<E> {
     /// The serial number, 1 to 20 octets, not negative, in the fewest octets.
     pub serial: E,
@@ -150,8 +152,44 @@ pub fn times(tbs: &[u8], (start, end): (usize, usize)) -> Option<[u64; 2]> {
     (found == end).then_some([first, last])
 }
 
+/// Why a TBSCertificate is not walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TbsError {
+    /// It is no SEQUENCE of all the octets.
+    #[error("what is signed is no TBSCertificate in DER; have the certificate issued again")]
+    Whole,
+    /// Version 1 or 2, which have no extensions.
+    #[error(
+        "the certificate is not of version 3 and so cannot say what it is for; have it issued again as version 3"
+    )]
+    Version,
+    /// The serial number.
+    #[error(
+        "the serial number is no INTEGER from 0 on, in DER, of at most 20 bytes (RFC 5280, 4.1.2.2); have the certificate issued again"
+    )]
+    Serial,
+    /// Another signature algorithm.
+    #[error(
+        "the certificate is signed with another algorithm than this relation verifies; use one that is signed with it"
+    )]
+    Algorithm,
+    /// Another field.
+    #[error(
+        "the certificate's {0} is not where or what it must be in DER; have the certificate issued again"
+    )]
+    Field(&'static str),
+    /// Something between the key and the extensions, or after them.
+    #[error(
+        "the certificate has unique identifiers, or no extensions, or something after them; have it issued again without"
+    )]
+    Extensions,
+}
+
 /// The same natively: each field as the places of its first content octet and of the octet after it.
-pub fn fields(tbs: &[u8], algorithm: &[u8]) -> Option<Fields<(usize, usize)>> {
+///
+/// # Errors
+/// [`TbsError`]: which field is not as it must be.
+pub fn fields(tbs: &[u8], algorithm: &[u8]) -> Result<Fields<(usize, usize)>, TbsError> {
     let field = |offset: usize, tag: u8| {
         let (found, start, end) = element(tbs, offset)?;
         (found == tag && end <= tbs.len()).then_some((start, end))
@@ -160,24 +198,30 @@ pub fn fields(tbs: &[u8], algorithm: &[u8]) -> Option<Fields<(usize, usize)>> {
         let found = tbs.get(offset..offset.checked_add(expected.len())?)?;
         (found == expected).then_some(offset + expected.len())
     };
-    let (start, end) = field(0, SEQUENCE)?;
-    if end != tbs.len() {
-        return None;
+    let whole = field(0, SEQUENCE).filter(|(_, end)| *end == tbs.len());
+    let (start, end) = whole.ok_or(TbsError::Whole)?;
+    let serial = is(start, &VERSION_3).ok_or(TbsError::Version)?;
+    let serial = field(serial, INTEGER).ok_or(TbsError::Serial)?;
+    let octets = tbs.get(serial.0..serial.1).unwrap_or_default();
+    let padded = |first: u8| first == 0 && octets.get(1).is_some_and(|second| *second < 0x80);
+    let minimal = octets
+        .first()
+        .is_some_and(|first| *first < 0x80 && !padded(*first));
+    if !minimal || octets.len() > LONGEST_SERIAL {
+        return Err(TbsError::Serial);
     }
-    let serial = field(is(start, &VERSION_3)?, INTEGER)?;
-    let octets = tbs.get(serial.0..serial.1)?;
-    let (first, second) = (octets.first().copied()?, octets.get(1).copied());
-    let padded = first == 0 && second.is_some_and(|second| second < 0x80);
-    if octets.len() > LONGEST_SERIAL || first >= 0x80 || padded {
-        return None;
+    let next = is(serial.1, algorithm).ok_or(TbsError::Algorithm)?;
+    let sequence = |offset: usize, name| field(offset, SEQUENCE).ok_or(TbsError::Field(name));
+    let issuer = sequence(next, "issuer")?;
+    let validity = sequence(issuer.1, "validity")?;
+    let subject = sequence(validity.1, "subject")?;
+    let key = sequence(subject.1, "public key")?;
+    let wrapper = field(key.1, EXTENSIONS).ok_or(TbsError::Extensions)?;
+    let extensions = field(wrapper.0, SEQUENCE).ok_or(TbsError::Extensions)?;
+    if wrapper.1 != end || extensions.1 != end {
+        return Err(TbsError::Extensions);
     }
-    let issuer = field(is(serial.1, algorithm)?, SEQUENCE)?;
-    let validity = field(issuer.1, SEQUENCE)?;
-    let subject = field(validity.1, SEQUENCE)?;
-    let key = field(subject.1, SEQUENCE)?;
-    let wrapper = field(key.1, EXTENSIONS)?;
-    let extensions = field(wrapper.0, SEQUENCE)?;
-    (wrapper.1 == end && extensions.1 == end).then_some(Fields {
+    Ok(Fields {
         serial,
         issuer,
         validity,

@@ -27,4 +27,6 @@ mod tests;
 pub(crate) use case::Case;
 pub(crate) use deletion::{Findings, gadget_findings, relation_findings};
 pub(crate) use jacobian::Elimination;
-pub(crate) use rank::{assert_determined, assert_rigid, dispensable, undetermined};
+pub(crate) use rank::{
+    assert_determined, assert_rigid, assert_rigid_at, dispensable, undetermined,
+};

@@ -55,11 +55,22 @@ pub(crate) fn describe(shape: &R1cs, column: Column) -> String {
 /// # Panics
 /// With the column and the replacement.
 pub(crate) fn assert_rigid(shape: &R1cs, assignment: &Assignment, seed: u64) {
+    let all = shape.instances..shape.instances + shape.witnesses;
+    assert_rigid_at(shape, assignment, all, seed);
+}
+
+/// [`assert_rigid`] of these witnesses.
+pub(crate) fn assert_rigid_at(
+    shape: &R1cs,
+    assignment: &Assignment,
+    columns: impl IntoIterator<Item = usize>,
+    seed: u64,
+) {
     let mentions = Mentions::new(shape);
     let probe = Probe::new(shape, &mentions, assignment);
     let mut drawn = Fr::from(seed) + Fr::from(0x9e37_79b9_7f4a_7c15u64);
     let listed: BTreeSet<Column> = shape.free.iter().map(|(column, _)| *column).collect();
-    for column in shape.instances..probe.values.len() {
+    for column in columns {
         if listed.contains(&(column as Column)) {
             continue;
         }

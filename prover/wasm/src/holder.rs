@@ -71,6 +71,10 @@ impl ProvingKeys {
             Relation::PossessionNative => self.possession = Some(Prover::new(key)?),
             Relation::Policy => self.policy = Some(Prover::new(key)?),
             Relation::Nullifier => self.nullifier = Some(Prover::new(key)?),
+            // Their keys are larger than a browser gives a page.
+            Relation::PossessionX509Rsa | Relation::PossessionX509RsaLong => {
+                return Err(Refusal::Relation(relation.name().to_owned()));
+            }
         }
         Ok(())
     }

@@ -442,17 +442,23 @@ impl Policy {
         }
     }
 
-    /// What production asks besides: the verifying key of every relation that the policy uses is named.
+    /// What production asks besides: the verifying key of every relation that the policy uses is named. Of the possession relations it may
+    /// be any, under a scope the native one: credentials of the formats whose relation is not named are not accepted.
     ///
     /// # Errors
     /// [`PolicyError::NoParameters`].
     pub fn check_production(&self) -> Result<(), PolicyError> {
+        let named = |relation: Relation| self.parameters.contains_key(&RelationName(relation));
         let nullifier = self.scope.as_ref().map(|_| Relation::Nullifier);
-        [Relation::PossessionNative, Relation::Policy]
+        let mut needed = [Relation::Policy].into_iter().chain(nullifier);
+        let takes = |format: Format| self.scope.is_none() || format == Format::Native;
+        let any = Relation::ALL
             .into_iter()
-            .chain(nullifier)
-            .map(RelationName)
-            .find(|name| !self.parameters.contains_key(name))
-            .map_or(Ok(()), |name| Err(PolicyError::NoParameters(name)))
+            .any(|relation| relation.format().is_some_and(takes) && named(relation));
+        let missing = needed.find(|relation| !named(*relation));
+        let missing = missing.or((!any).then_some(Relation::PossessionNative));
+        missing.map_or(Ok(()), |relation| {
+            Err(PolicyError::NoParameters(RelationName(relation)))
+        })
     }
 }

@@ -391,6 +391,22 @@ fn production_wants_every_parameter_named() {
     let policy: Policy = serde_json::from_value(value).unwrap();
     assert_eq!(policy.check_production(), Ok(()));
     assert_eq!(policy.parameter(Relation::Policy), Some([0xab; 32]));
+
+    // Any possession relation will do, but under a scope the native one.
+    let native = RelationName(Relation::PossessionNative);
+    let mut value = serde_json::to_value(&policy).unwrap();
+    let named = value["parameters"].as_object_mut().unwrap();
+    let digest = named.remove("possession-native").unwrap();
+    let check = |value: &serde_json::Value| {
+        let policy: Policy = serde_json::from_value(value.clone()).unwrap();
+        policy.check_production()
+    };
+    assert_eq!(check(&value), Err(PolicyError::NoParameters(native)));
+    value["parameters"]["possession-x509-rsa-long"] = digest;
+    assert_eq!(check(&value), Err(PolicyError::NoParameters(native)));
+    value.as_object_mut().unwrap().remove("scope");
+    value["unbounded"] = true.into();
+    assert_eq!(check(&value), Ok(()));
 }
 
 #[test]

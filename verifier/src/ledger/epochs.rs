@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use bauta_statement::epoch::{self, Epoch, MAX_POLICIES, PolicyInForce, RootError, encode_root};
 use bauta_statement::file::issuer_set::Issuer;
-use bauta_statement::file::{KeyOperation, Kind};
-use bauta_statement::policy::{EpochRoots, RelationName};
+use bauta_statement::file::{IssuerSet, KeyOperation, Kind};
+use bauta_statement::policy::{EpochRoots, Policy, RelationName};
+use bauta_statement::relation::Relation;
 use bauta_statement::schema::Schema;
 use bauta_statement::vector::Format;
 
 use super::error::{EpochUnavailable, Refusal};
-use super::state::{CaInForce, EpochInForce, Files, Logged, PolicyInEpoch};
+use super::state::{
+    CaInForce, EpochInForce, Files, Logged, LoggedParameters, PolicyInEpoch,
+};
 use crate::presentation::PolicyContext;
 
 /// A policy that an epoch does not have, though its newest version is logged.
@@ -127,7 +130,14 @@ pub(super) fn compute(
             issuer_root,
             revocation_root,
         });
-        let formats: Vec<Format> = parameters.keys.formats().collect();
+        let formats = accepted_formats(policy, &set.body, parameters);
+        if formats.is_empty() {
+            leave(
+                "there are no parameters, or none that it names, for the formats of its issuers"
+                    .to_owned(),
+            );
+            continue;
+        }
         let disclosed = policy
             .disclose
             .iter()
@@ -188,6 +198,32 @@ pub(super) fn compute(
         },
         left_out,
     })
+}
+
+/// The formats of credentials that a policy takes: those of its issuers for which there are parameters, none but the native one under a
+/// scope, and where the policy names possession relations, those alone.
+fn accepted_formats(
+    policy: &Policy,
+    set: &IssuerSet,
+    parameters: &LoggedParameters,
+) -> Vec<Format> {
+    let issued = |format: &Format| {
+        let mut issuers = set.issuers.iter();
+        issuers.any(|issuer| issuer.format.format() == format.of_origin())
+    };
+    let chooses = policy
+        .parameters
+        .keys()
+        .any(|RelationName(relation)| relation.format().is_some());
+    let named = |format: &Format| {
+        let relation = Relation::possession(*format).map(RelationName);
+        !chooses || relation.is_some_and(|name| policy.parameters.contains_key(&name))
+    };
+    let counted = |format: &Format| policy.scope.is_none() || *format == Format::Native;
+    let formats = parameters.keys.formats();
+    formats
+        .filter(|format| issued(format) && named(format) && counted(format))
+        .collect()
 }
 
 /// The newest issuing key that has a certificate operation, logged and not retired, whose certificate is good from the epoch's

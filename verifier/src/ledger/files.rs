@@ -120,14 +120,22 @@ pub(super) fn parameters(files: &mut Files, place: &Place<'_>) -> Result<(), Ref
     Ok(())
 }
 
+/// The basic relations must be there; of the possession relations of X.509 each may.
 fn decoded_keys(keys: &BTreeMap<RelationName, VerifyingKey>) -> Result<Arc<Keys>, Refusal> {
     let get = |relation: Relation| {
         keys.get(&RelationName(relation)).cloned().ok_or_else(|| {
             Refusal::Parameters(format!("the relation {} is missing", relation.name()))
         })
     };
+    for relation in Relation::BASIC {
+        get(relation)?;
+    }
+    let possession = keys.iter().filter_map(|(RelationName(relation), key)| {
+        let format = relation.format()?;
+        Some((format, key.clone()))
+    });
     Keys::new(
-        vec![(Format::Native, get(Relation::PossessionNative)?)],
+        possession.collect(),
         get(Relation::Policy)?,
         get(Relation::Nullifier)?,
     )

@@ -151,7 +151,7 @@ fn a_changed_certificate_is_read_as_the_twin_does_or_refused() {
             for change in [1u8, 0x80, 0xff] {
                 let mut tbs = honest.clone();
                 tbs[place] ^= change;
-                let Some(_) = walked::fields(&tbs, &SHA256_WITH_RSA) else {
+                let Ok(_) = walked::fields(&tbs, &SHA256_WITH_RSA) else {
                     continue;
                 };
                 let found = match (place * 7 + usize::from(change)) % 41 {
