@@ -143,10 +143,8 @@ fn shapes_are_as_declared_and_as_small_as_aimed() {
         // Every input is constrained, so no point L of the verifying key is a mere basis polynomial.
         for column in 1..shape.instances as u32 {
             let used = shape.rows.iter().any(|row| {
-                [&row.a, &row.b, &row.c]
-                    .into_iter()
-                    .flatten()
-                    .any(|(c, _)| *c == column)
+                let mut terms = row.sides().into_iter().flat_map(|side| side.iter());
+                terms.any(|(other, _)| other == column)
             });
             assert!(
                 used,
@@ -184,5 +182,14 @@ fn arkworks_has_the_same_matrices() {
             .for_each(|row| row.sort_by_key(|(_, column)| *column));
         matrices
     };
-    assert!(sorted(theirs) == sorted(shape.matrices()));
+    let ours: [Vec<Vec<_>>; 3] = [0, 1, 2].map(|side| {
+        let rows = shape.rows.iter().map(|row| {
+            let terms = row.sides()[side].iter();
+            terms
+                .map(|(column, factor)| (factor, column as usize))
+                .collect()
+        });
+        rows.collect()
+    });
+    assert!(sorted(theirs) == ours);
 }

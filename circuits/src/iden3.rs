@@ -8,7 +8,7 @@ use ark_ff::{BigInteger, PrimeField};
 use bauta_statement::field::{self, ENCODED_LEN, Fr};
 use zeroize::Zeroizing;
 
-use crate::system::{Assignment, Column, R1cs};
+use crate::system::{Assignment, R1cs, Terms};
 
 /// A file: four letters, version, number of sections; then each section with its type and length.
 fn file(magic: &[u8; 4], version: u32, sections: &[(u32, &[u8])]) -> Vec<u8> {
@@ -48,20 +48,18 @@ pub fn r1cs(shape: &R1cs) -> Vec<u8> {
     header.extend((shape.rows.len() as u32).to_le_bytes());
 
     let mut constraints = Vec::new();
-    for row in &shape.rows {
-        for terms in [&row.a, &row.b, &row.c] {
-            put_terms(&mut constraints, terms);
-        }
+    for side in shape.rows.iter().flat_map(|row| row.sides()) {
+        put_terms(&mut constraints, side);
     }
     let labels: Vec<u8> = (0..wires as u64).flat_map(u64::to_le_bytes).collect();
     file(b"r1cs", 1, &[(1, &header), (2, &constraints), (3, &labels)])
 }
 
-fn put_terms(out: &mut Vec<u8>, terms: &[(Column, Fr)]) {
+fn put_terms(out: &mut Vec<u8>, terms: Terms<'_>) {
     out.extend((terms.len() as u32).to_le_bytes());
-    for (column, factor) in terms {
+    for (column, factor) in terms.iter() {
         out.extend(column.to_le_bytes());
-        out.extend(field::to_bytes(factor));
+        out.extend(field::to_bytes(&factor));
     }
 }
 

@@ -14,6 +14,7 @@ pub mod nullifier;
 pub mod policy;
 pub mod possession;
 mod relation;
+mod shape;
 pub mod system;
 
 #[cfg(test)]

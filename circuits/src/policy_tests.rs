@@ -352,7 +352,7 @@ fn fractional_and_negative_picks_are_refused() {
         .filter(|(row, shape_row)| {
             shape.region_of(*row) == "any-of" && shape_row.a.len() == 1 && !shape_row.b.is_empty()
         })
-        .map(|(_, row)| row.a[0].0 as usize)
+        .map(|(_, row)| row.a.first() as usize)
         .step_by(2)
         .take(4)
         .collect();

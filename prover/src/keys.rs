@@ -3,10 +3,9 @@
 
 use std::marker::PhantomData;
 
-use ark_bn254::{Bn254, Fr, G1Affine, G2Affine};
+use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_groth16::ProvingKey;
-use ark_relations::utils::matrix::Matrix;
 
 use bauta_circuits::{Circuit, compiled};
 use bauta_statement::group::{FixedG1, FixedG2, Pedersen};
@@ -49,12 +48,11 @@ pub fn verifying_key(key: &ProvingKey<Bn254>) -> Option<VerifyingKey> {
     })
 }
 
-/// A relation's proving key, checked, with the constraint matrices that it was made for.
+/// A relation's proving key, checked.
 pub struct Prover<C: Circuit> {
     pub(crate) proving: ProvingKey<Bn254>,
     pub(crate) verifying: VerifyingKey,
     pub(crate) digest: [u8; 32],
-    pub(crate) matrices: Vec<Matrix<Fr>>,
     circuit: PhantomData<fn(C)>,
 }
 
@@ -77,7 +75,6 @@ impl<C: Circuit> Prover<C> {
         }
         Ok(Self {
             digest: verifying.digest(),
-            matrices: shape.matrices(),
             verifying,
             proving,
             circuit: PhantomData,

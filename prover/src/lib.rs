@@ -17,5 +17,6 @@ pub mod keys;
 mod msm;
 pub mod prepare;
 pub mod prove;
+mod quotient;
 pub mod show;
 pub mod wallet;

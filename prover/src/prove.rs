@@ -5,15 +5,10 @@ use ark_bn254::{Bn254, Fr, G1Affine, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{UniformRand, Zero};
-use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
 use ark_groth16::{Proof, ProvingKey};
-use ark_poly::Radix2EvaluationDomain;
-use ark_relations::gr1cs::SynthesisError;
-use ark_relations::utils::matrix::Matrix;
 use rand_core::{CryptoRng, RngCore};
-use zeroize::Zeroizing;
 
-use bauta_circuits::system::{Assignment, R1cs, Unsatisfied};
+use bauta_circuits::system::{Assignment, Unsatisfied};
 use bauta_circuits::{Circuit, compiled};
 use bauta_statement::field;
 use bauta_statement::group::{PointError, g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes};
@@ -22,6 +17,7 @@ use bauta_statement::verifying_key::VerifyingKey;
 
 use crate::keys::Prover;
 use crate::msm::Digits;
+use crate::quotient::Sides;
 
 /// A proof as the wallet keeps it. It is never sent: [`crate::show`] sends a re-randomized one. It does not hide its
 /// hidden inputs from who can guess them, so `Debug` does not show it.
@@ -58,9 +54,6 @@ pub enum ProveError<E: std::error::Error> {
     /// The constraints say no where the native check said yes: a fault of ours.
     #[error("native check and constraints disagree; report this: {0}")]
     Disagreement(#[from] Unsatisfied),
-    /// arkworks gave no proof.
-    #[error("the prover failed ({0}); the parameters do not fit this version")]
-    Prover(String),
     /// The proof made does not verify.
     #[error(
         "the proof that was made does not verify; the parameters are damaged, fetch them again"
@@ -88,16 +81,9 @@ pub fn prove<C: Circuit>(
     witness.check().map_err(ProveError::Untrue)?;
     let shape = compiled::<C>();
     let assignment = witness.assignment();
-    shape.check(&assignment)?;
+    let sides = Sides::of(shape, &assignment)?;
     let randomness = [Fr::rand(rng), Fr::rand(rng)];
-    let proof = groth16(
-        &prover.proving,
-        &prover.matrices,
-        shape,
-        &assignment,
-        randomness,
-    )
-    .map_err(|error| ProveError::Prover(error.to_string()))?;
+    let proof = groth16(&prover.proving, &assignment, sides, randomness);
     let instances = witness.instances();
     if !verifies(&prover.verifying, &instances, &proof.a, &proof.b, &proof.c) {
         return Err(ProveError::DoesNotVerify);
@@ -116,36 +102,33 @@ pub fn prove<C: Circuit>(
 }
 
 /// Groth16's prover as arkworks has it, step by step (`ark_groth16::Groth16::create_proof_with_assignment`), with this crate's
-/// multi-scalar multiplication. Not generic, so that it is compiled here, where development builds are optimised too.
+/// quotient and multi-scalar multiplication, which go one after the other: each uses all cores, and its memory is free before the
+/// next. Not generic, so that it is compiled here, where development builds are optimised too.
 fn groth16(
     key: &ProvingKey<Bn254>,
-    matrices: &[Matrix<Fr>],
-    shape: &R1cs,
     assignment: &Assignment,
+    sides: Sides,
     [r, s]: [Fr; 2],
-) -> Result<Proof<Bn254>, SynthesisError> {
-    let values = assignment.values();
-    let h = Zeroizing::new(LibsnarkReduction::witness_map_from_matrices::<
-        Fr,
-        Radix2EvaluationDomain<Fr>,
-    >(matrices, shape.instances, shape.rows.len(), values)?);
+) -> Proof<Bn254> {
     // The keys' lengths were checked when the prover was made; the quotient has one coefficient more, which is 0.
+    let h = {
+        let quotient = sides.quotient();
+        let coefficients = quotient.get(..key.h_query.len()).unwrap_or_default();
+        Digits::new(coefficients).multiply(&key.h_query)
+    };
+    let values = assignment.values();
+    let hidden = values.get(assignment.instances()..).unwrap_or_default();
+    let l = Digits::new(hidden).multiply(&key.l_query);
     let digits = Digits::new(values);
     let a = digits.multiply(&key.a_query) + key.vk.alpha_g1 + key.delta_g1 * r;
     let b_g1 = digits.multiply(&key.b_g1_query) + key.beta_g1 + key.delta_g1 * s;
     let b = digits.multiply(&key.b_g2_query) + key.vk.beta_g2 + key.vk.delta_g2 * s;
-    let hidden = values.get(shape.instances..).unwrap_or_default();
-    let quotient = h.get(..key.h_query.len()).unwrap_or_default();
-    let c = Digits::new(quotient).multiply(&key.h_query)
-        + Digits::new(hidden).multiply(&key.l_query)
-        + a * s
-        + b_g1 * r
-        - key.delta_g1 * (r * s);
-    Ok(Proof {
+    let c = h + l + a * s + b_g1 * r - key.delta_g1 * (r * s);
+    Proof {
         a: a.into_affine(),
         b: b.into_affine(),
         c: c.into_affine(),
-    })
+    }
 }
 
 /// The plain Groth16 equation with γ = 1; a proof with a point at infinity is refused, because it could not be shown.
@@ -233,6 +216,7 @@ impl RelationProof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ark_ff::One;
     use ark_groth16::Groth16;
     use bauta_circuits::nullifier::NullifierWitness;
     use rand_chacha::ChaCha20Rng;
@@ -247,23 +231,29 @@ mod tests {
         let prover = Prover::<NullifierWitness>::new(key).unwrap();
         let shape = compiled::<NullifierWitness>();
         let assignment = witness.assignment();
-        let (key, matrices) = (&prover.proving, &prover.matrices);
+        let key = &prover.proving;
         for [r, s] in [
             [Fr::rand(&mut rng), Fr::rand(&mut rng)],
             [Fr::zero(), Fr::zero()],
         ] {
-            let expected = Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
-                key,
-                r,
-                s,
-                matrices,
-                shape.instances,
-                shape.rows.len(),
-                assignment.values(),
-            )
-            .unwrap();
-            let proof = groth16(key, matrices, shape, &assignment, [r, s]).unwrap();
+            let circuit = witness.clone();
+            let expected =
+                Groth16::<Bn254>::create_proof_with_reduction(circuit, key, r, s).unwrap();
+            let sides = Sides::of(shape, &assignment).unwrap();
+            let proof = groth16(key, &assignment, sides, [r, s]);
             assert_eq!(proof, expected);
+        }
+    }
+
+    #[test]
+    fn no_quotient_of_what_is_not_satisfied() {
+        let witness = NullifierWitness::new(Fr::from(3u64), Fr::from(7u64), 2, 5);
+        let shape = compiled::<NullifierWitness>();
+        for column in 0..shape.instances + shape.witnesses {
+            let mut bad = witness.assignment();
+            bad.values_mut()[column] += Fr::one();
+            let expected = shape.check(&bad).unwrap_err();
+            assert_eq!(Sides::of(shape, &bad).err(), Some(expected), "{column}");
         }
     }
 }

@@ -1,16 +1,20 @@
 //! Development parameters: Groth16 with γ = 1 and the standard generators, all randomness from a fixed public seed.
 
-use ark_bn254::{Bn254, Fr, G1Projective, G2Projective};
-use ark_ec::{AffineRepr, PrimeGroup};
-use ark_ff::{One, PrimeField};
-use ark_groth16::{Groth16, ProvingKey};
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, SynthesisError};
+use std::io::{self, Write};
+
+use ark_bn254::{Bn254, Fr};
+use ark_ec::AffineRepr;
+use ark_ff::PrimeField;
+use ark_groth16::ProvingKey;
+use ark_serialize::{CanonicalDeserialize, SerializationError};
 use bauta_circuits::constraint_system;
 use bauta_statement::{relation::Relation, verifying_key::VerifyingKey};
 use data_encoding::HEXLOWER;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use sha2::{Digest, Sha256, Sha512};
 use thiserror::Error;
+
+use crate::generator::{Progress, Trapdoor, generate};
 
 /// SHA-256 of the development proving keys as they are written: what a cached one must be.
 pub const DEVELOPMENT_PROVING_KEYS: [(Relation, [u8; 32]); 3] = [
@@ -43,16 +47,15 @@ pub const DEVELOPMENT_PROVING_KEYS: [(Relation, [u8; 32]); 3] = [
 /// No parameters could be made, or they are none of ours.
 #[derive(Debug, Error)]
 pub enum MakeError {
-    /// arkworks' generator failed.
-    #[error(
-        "the generator failed on the relation {relation} ({source}); this is a fault of this version, report it"
-    )]
-    Generator {
-        /// Which relation.
-        relation: &'static str,
-        /// arkworks' reason.
-        source: SynthesisError,
-    },
+    /// More rows than the field has roots of unity for.
+    #[error("{0} constraints and inputs are more than the 2^28 that a key can be made for")]
+    TooLarge(usize),
+    /// The key cannot be written.
+    #[error("the proving key cannot be written ({0}); free some space, or choose another folder")]
+    Write(io::Error),
+    /// The key written cannot be read.
+    #[error("the key made cannot be read ({0}); this is a fault of this version, report it")]
+    Read(SerializationError),
     /// γ is not 1.
     #[error(
         "the proving key has a γ other than 1; make it with a phase-2 ceremony or `bauta parameters`"
@@ -60,38 +63,35 @@ pub enum MakeError {
     Gamma,
 }
 
-/// Only the shape: a set-up asks for no values.
-struct Shape(Relation);
-
-impl ConstraintSynthesizer<Fr> for Shape {
-    fn generate_constraints(self, cs: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
-        constraint_system(self.0).emit(None, &cs)
-    }
-}
-
-/// The development proving key of a relation: a second or so.
+/// Writes the development proving key of a relation, in the form of `proving-key.bin`: seconds for half a million rows.
 ///
-/// α, β and the evaluation point are common to all relations, as after one phase 1; δ is each relation's own.
-/// (`generate_random_parameters` would draw other generators and a random γ.)
+/// α, β and the evaluation point are common to all relations, as after one phase 1; δ is each relation's own. `progress` hears
+/// how far it is.
 ///
 /// # Errors
-/// [`MakeError::Generator`], which does not happen for the relations of this version.
+/// [`MakeError::Write`]; [`MakeError::TooLarge`] does not happen for the relations of this version.
+pub fn write_development(
+    relation: Relation,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<VerifyingKey, MakeError> {
+    let trapdoor = Trapdoor {
+        alpha: scalar("alpha"),
+        beta: scalar("beta"),
+        delta: scalar(&format!("delta {}", relation.name())),
+        tau: ChaCha20Rng::from_seed(Sha256::digest(seed("tau")).into()),
+    };
+    generate(constraint_system(relation), trapdoor, out, progress)
+}
+
+/// [`write_development`] into memory, for a relation that is small.
+///
+/// # Errors
+/// [`MakeError`], which does not happen for the relations of this version.
 pub fn development(relation: Relation) -> Result<ProvingKey<Bn254>, MakeError> {
-    let delta = format!("delta {}", relation.name());
-    Groth16::<Bn254>::generate_parameters_with_qap(
-        Shape(relation),
-        scalar("alpha"),
-        scalar("beta"),
-        Fr::one(),
-        scalar(&delta),
-        G1Projective::generator(),
-        G2Projective::generator(),
-        &mut ChaCha20Rng::from_seed(Sha256::digest(seed("tau")).into()),
-    )
-    .map_err(|source| MakeError::Generator {
-        relation: relation.name(),
-        source,
-    })
+    let mut bytes = Vec::new();
+    write_development(relation, &mut bytes, &mut |_| ())?;
+    ProvingKey::deserialize_uncompressed_unchecked(bytes.as_slice()).map_err(MakeError::Read)
 }
 
 fn seed(what: &str) -> Vec<u8> {

@@ -21,8 +21,9 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::development::{
-    DEVELOPMENT_PROVING_KEYS, MakeError, development, hex, pinned, verifying_key,
+    DEVELOPMENT_PROVING_KEYS, MakeError, hex, pinned, verifying_key, write_development,
 };
+use crate::generator::Progress;
 
 const PROVING_KEY: &str = "proving-key.bin";
 const VERIFYING_KEY: &str = "verifying-key.bin";
@@ -98,20 +99,20 @@ pub enum Step {
     Loading,
     /// The cached set is damaged, and is made anew.
     Damaged,
-    /// Making the keys: seconds.
-    Making,
-    /// Writing them to the cache.
-    Saving,
+    /// Making the keys, and writing them to the cache as they come.
+    Making(Progress),
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Loading => "loading",
-            Self::Damaged => "the cached keys are damaged, making them anew",
-            Self::Making => "making the keys from the public seed",
-            Self::Saving => "saving",
-        })
+        match self {
+            Self::Loading => f.write_str("loading"),
+            Self::Damaged => f.write_str("the cached keys are damaged, making them anew"),
+            Self::Making(Progress { done, total }) => {
+                let percent = 100 * done / total.max(&1);
+                write!(f, "making the keys from the public seed, {percent} %")
+            }
+        }
     }
 }
 
@@ -185,7 +186,7 @@ pub enum LoadError {
 /// Loads a relation's development set from a cache folder, or makes it there. A damaged one is made anew.
 ///
 /// The set lies in `<cache>/<relation>-<first 16 digits of the constraint system's digest>`, so another version of the
-/// program has a folder of its own. `progress` hears each step.
+/// program has a folder of its own. `progress` hears each step; what is made is loaded, and so checked, like what was there.
 ///
 /// # Errors
 /// [`LoadError`] if the cache cannot be written, or the keys made are not the pinned ones.
@@ -213,13 +214,12 @@ pub fn load_or_make(
             }
         }
     }
-    progress(Step::Making);
-    let proving_key = development(relation)?;
-    progress(Step::Saving);
     // Written aside and renamed: a crash leaves no half set under the final name, and of two processes that make it at
     // once the second finds the first one's.
     let aside = cache.join(format!(".{}-{digest}-{}", relation.name(), process::id()));
-    save(&aside, relation, Provenance::Development, &proving_key)?;
+    write_set(&aside, relation, Provenance::Development, |out| {
+        write_development(relation, out, &mut |state| progress(Step::Making(state)))
+    })?;
     if let Err(source) = fs::rename(&aside, &folder) {
         fs::remove_dir_all(&aside).map_err(|source| LoadError::File {
             path: aside,
@@ -232,6 +232,7 @@ pub fn load_or_make(
             });
         }
     }
+    progress(Step::Loading);
     load(&folder, relation)
 }
 
@@ -245,19 +246,37 @@ pub fn save(
     provenance: Provenance,
     proving_key: &ProvingKey<Bn254>,
 ) -> Result<Manifest, LoadError> {
-    let verifying = verifying_key(proving_key)?.encode();
+    let verifying = verifying_key(proving_key)?;
+    write_set(folder, relation, provenance, |out| {
+        let written = proving_key.serialize_uncompressed(out);
+        written.map_err(|error| MakeError::Write(io::Error::other(error)))?;
+        Ok(verifying)
+    })
+}
+
+/// Writes a folder whose proving key `write` writes, and whose verifying key it gives.
+fn write_set(
+    folder: &Path,
+    relation: Relation,
+    provenance: Provenance,
+    write: impl FnOnce(&mut dyn Write) -> Result<VerifyingKey, MakeError>,
+) -> Result<Manifest, LoadError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| LoadError::File { path, source }
     };
     fs::create_dir_all(folder).map_err(at(folder))?;
     let path = folder.join(PROVING_KEY);
-    let proving = write_proving_key(&path, proving_key).map_err(at(&path))?;
+    let file = Hashing::new(File::create(&path).map_err(at(&path))?);
+    let mut file = BufWriter::with_capacity(BUFFER, file);
+    let verifying = write(&mut file)?.encode();
+    let file = file.into_inner();
+    let file = file.map_err(|error| at(&path)(error.into_error()))?;
     let manifest = Manifest {
         relation: relation.name().to_owned(),
         provenance,
         constraint_system: hex(&constraint_system(relation).digest()),
-        proving_key: hex(&proving),
+        proving_key: hex(&file.digest()),
         verifying_key: hex(&Sha256::digest(&verifying)),
     };
     let text = serde_json::to_vec_pretty(&manifest).map_err(|source| LoadError::Manifest {
@@ -441,17 +460,6 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// Writes `proving-key.bin`, and gives its SHA-256.
-fn write_proving_key(path: &Path, proving_key: &ProvingKey<Bn254>) -> io::Result<[u8; 32]> {
-    let file = Hashing::new(File::create(path)?);
-    let mut file = BufWriter::with_capacity(BUFFER, file);
-    proving_key
-        .serialize_uncompressed(&mut file)
-        .map_err(io::Error::other)?;
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    Ok(file.digest())
-}
-
 /// SHA-256 of `proving-key.bin`.
 #[cfg(test)]
 pub(crate) fn proving_key_digest(proving_key: &ProvingKey<Bn254>) -> [u8; 32] {
@@ -466,9 +474,18 @@ mod tests {
 
     const RELATION: Relation = Relation::Nullifier;
 
-    fn made(cache: &Path) -> (ParameterSet, PathBuf, Vec<Step>) {
+    /// What is loaded or made, the folder, and the steps, those of one kind as one.
+    fn made(cache: &Path) -> (ParameterSet, PathBuf, Vec<&'static str>) {
         let mut steps = Vec::new();
-        let set = load_or_make(cache, RELATION, &mut |step| steps.push(step)).unwrap();
+        let set = load_or_make(cache, RELATION, &mut |step| {
+            steps.push(match step {
+                Step::Loading => "load",
+                Step::Damaged => "damaged",
+                Step::Making(_) => "make",
+            });
+        })
+        .unwrap();
+        steps.dedup();
         let folder = fs::read_dir(cache).unwrap().next().unwrap().unwrap().path();
         (set, folder, steps)
     }
@@ -477,9 +494,9 @@ mod tests {
     fn the_second_run_loads_and_a_damaged_set_is_made_anew() {
         let cache = tempfile::tempdir().unwrap();
         let (first, folder, steps) = made(cache.path());
-        assert_eq!(steps, [Step::Making, Step::Saving]);
+        assert_eq!(steps, ["make", "load"]);
         let (second, _, steps) = made(cache.path());
-        assert_eq!(steps, [Step::Loading]);
+        assert_eq!(steps, ["load"]);
         assert_eq!(first.proving_key(), second.proving_key());
         assert_eq!(
             fs::read_dir(cache.path()).unwrap().count(),
@@ -494,13 +511,16 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             assert!(load(&folder, RELATION).is_err(), "{name}");
             let (third, _, steps) = made(cache.path());
-            assert_eq!(
-                steps,
-                [Step::Loading, Step::Damaged, Step::Making, Step::Saving],
-                "{name}"
-            );
+            assert_eq!(steps, ["load", "damaged", "make", "load"], "{name}");
             assert_eq!(first.verifying_key(), third.verifying_key());
         }
+    }
+
+    #[test]
+    fn a_step_says_how_far_it_is() {
+        let state = |done, total| Step::Making(Progress { done, total }).to_string();
+        assert!(state(1, 3).ends_with(", 33 %") && state(3, 3).ends_with(", 100 %"));
+        assert!(state(0, 0).ends_with(", 0 %"));
     }
 
     #[test]
@@ -571,7 +591,7 @@ mod tests {
     #[test]
     fn another_development_seed_is_not_the_pinned_one() {
         let cache = tempfile::tempdir().unwrap();
-        let mut key = development(RELATION).unwrap();
+        let mut key = crate::development(RELATION).unwrap();
         key.vk.gamma_abc_g1.swap(1, 2);
         save(cache.path(), RELATION, Provenance::Development, &key).unwrap();
         assert!(matches!(

@@ -7,6 +7,10 @@
 
 mod development;
 mod folder;
+mod generator;
 
-pub use development::{DEVELOPMENT_PROVING_KEYS, MakeError, development, verifying_key};
+pub use development::{
+    DEVELOPMENT_PROVING_KEYS, MakeError, development, verifying_key, write_development,
+};
 pub use folder::{LoadError, Manifest, ParameterSet, Provenance, Step, load, load_or_make, save};
+pub use generator::{Progress, Trapdoor, generate};

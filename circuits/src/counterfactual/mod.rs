@@ -41,8 +41,8 @@ impl Layout {
         let shape = constraint_system(relation);
         let mut part = vec![""; shape.instances + shape.witnesses];
         for (index, row) in shape.rows.iter().enumerate().rev() {
-            for (column, _) in [&row.a, &row.b, &row.c].into_iter().flatten() {
-                part[*column as usize] = shape.region_of(index);
+            for (column, _) in row.sides().into_iter().flat_map(|side| side.iter()) {
+                part[column as usize] = shape.region_of(index);
             }
         }
         let mut hints: BTreeMap<Hint, Vec<Column>> = BTreeMap::new();

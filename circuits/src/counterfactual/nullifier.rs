@@ -86,7 +86,7 @@ pub(super) fn table() -> Table {
     let shape = table.layout.shape;
     let column = *table.layout.products["hash"].last().unwrap();
     let comparison = (0..shape.rows.len()).rfind(|row| shape.region_of(*row) == "hash");
-    let terms = &shape.rows[comparison.unwrap()].a;
+    let terms = shape.rows.at(comparison.unwrap()).a;
     let factor = terms.iter().find(|(other, _)| *other == column).unwrap().1;
     let mut chosen = witness.instances();
     chosen[1] += Fr::ONE;

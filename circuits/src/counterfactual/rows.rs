@@ -20,7 +20,7 @@ use crate::{
         compare, merkle, poseidon, words,
     },
     policy::PolicyWitness,
-    system::{Column, Lc, R1cs, Row, System},
+    system::{Column, Lc, R1cs, System, Terms},
 };
 
 /// Bits of the integers of which ranges and orders are proved; in the relations they have 32 or 64.
@@ -39,18 +39,17 @@ fn point(u: Lc, v: Lc) -> Montgomery {
 }
 
 /// Only these rows.
-fn cut(mut shape: R1cs, keep: impl Fn(usize, &Row) -> bool) -> R1cs {
-    let mut index = 0;
-    shape.rows.retain(|row| {
-        index += 1;
-        keep(index - 1, row)
-    });
+fn cut(mut shape: R1cs, keep: impl Fn(usize) -> bool) -> R1cs {
+    let mut indices = 0..;
+    shape
+        .rows
+        .edit(|rows| rows.retain(|_| indices.next().is_some_and(&keep)));
     shape
 }
 
 /// Without this row.
 fn without(shape: &R1cs, row: usize) -> R1cs {
-    cut(shape.clone(), |index, _| index != row)
+    cut(shape.clone(), |index| index != row)
 }
 
 fn gadgets() -> Vec<(String, R1cs)> {
@@ -78,15 +77,15 @@ fn gadgets() -> Vec<(String, R1cs)> {
     for bits in [1, 2, 3] {
         let within =
             alone(|system, [value, span]| compare::within_bits(system, &value, &span, bits));
-        let first = cut(within.clone(), |row, _| row < bits as usize);
-        let second = cut(within.clone(), |row, _| row >= bits as usize);
+        let first = cut(within.clone(), |row| row < bits as usize);
+        let second = cut(within.clone(), |row| row >= bits as usize);
         add(&format!("interval {bits} without its upper half"), first);
         add(&format!("interval {bits} without its lower half"), second);
         add(&format!("interval {bits}"), within);
         let between = alone(|system, [low, value, next]| {
             compare::strictly_between_bits(system, &low, &value, &next, bits);
         });
-        let first = cut(between.clone(), |row, _| row < bits as usize);
+        let first = cut(between.clone(), |row| row < bits as usize);
         add(&format!("between {bits} without its upper half"), first);
         let weak = alone(|system, [low, value, next]: [Lc; 3]| {
             compare::range(system, &(&value - &low), bits);
@@ -120,7 +119,7 @@ fn gadgets() -> Vec<(String, R1cs)> {
             .filter(|row| policy.region_of(*row) == region)
             .take(count)
             .collect();
-        cut(policy.clone(), |row, _| rows.contains(&row))
+        cut(policy.clone(), |row| rows.contains(&row))
     };
     let not_equal = first_rows("not equal", 4);
     add("not equal", not_equal.clone());
@@ -191,7 +190,7 @@ fn gadgets() -> Vec<(String, R1cs)> {
         alone(|system, [u, v]| {
             ladder(system, &point(u, v), &BigInteger::from_bits_le(&[]));
         }),
-        |row, _| row == 0 || row == 4,
+        |row| row == 0 || row == 4,
     );
     add("digit without its row", without(&digit, 1));
     add("digit", digit);
@@ -200,7 +199,7 @@ fn gadgets() -> Vec<(String, R1cs)> {
         alone(|system, [u, v]| {
             fixed_base(system, &point(u, v), &Scalar::ONE);
         }),
-        |row, _| (3..8).contains(&row),
+        |row| (3..8).contains(&row),
     );
     add("window without its polynomial", without(&window, 3));
     add("window without the curve", without(&window, 4));
@@ -219,10 +218,10 @@ fn decimal(value: &Fr) -> String {
 }
 
 fn json() -> String {
-    let sum = |terms: &[(Column, Fr)]| {
+    let sum = |terms: Terms<'_>| {
         let terms: Vec<String> = terms
             .iter()
-            .map(|(column, factor)| format!("\"{column}\": \"{}\"", decimal(factor)))
+            .map(|(column, factor)| format!("\"{column}\": \"{}\"", decimal(&factor)))
             .collect();
         format!("{{{}}}", terms.join(", "))
     };
@@ -247,16 +246,16 @@ fn json() -> String {
         for (column, _) in shape
             .rows
             .iter()
-            .flat_map(|row| [&row.a, &row.b, &row.c])
-            .flatten()
+            .flat_map(|row| row.sides())
+            .flat_map(|side| side.iter())
         {
-            let index = *column as usize;
+            let index = column as usize;
             let called = match index.checked_sub(shape.instances) {
                 Some(witness) => shape.names[witness].to_owned(),
                 None if index == 0 => continue,
                 None => format!("input {}", index - 1),
             };
-            columns.insert(*column, called);
+            columns.insert(column, called);
         }
         let columns: Vec<String> = columns
             .iter()
@@ -265,7 +264,7 @@ fn json() -> String {
         let rows: Vec<String> = shape
             .rows
             .iter()
-            .map(|row| format!("    [{}, {}, {}]", sum(&row.a), sum(&row.b), sum(&row.c)))
+            .map(|row| format!("    [{}, {}, {}]", sum(row.a), sum(row.b), sum(row.c)))
             .collect();
         let comma = if position + 1 < gadgets.len() {
             ","

@@ -15,7 +15,8 @@ use bauta_statement::{field::Fr, relation::Relation};
 use super::{Table, label, tables};
 use crate::{
     hunt::Elimination,
-    system::{Column, R1cs, Row, evaluate},
+    shape::editing::Draft,
+    system::{Column, R1cs, Row},
 };
 
 const RANK: &str = "rank";
@@ -335,7 +336,7 @@ fn weaknesses() -> Vec<Weakness> {
 }
 
 /// What a row mentions: names of hints, "product", "input".
-fn mentions(shape: &R1cs, row: &Row) -> BTreeSet<&'static str> {
+fn mentions(shape: &R1cs, row: Row<'_>) -> BTreeSet<&'static str> {
     columns(row)
         .into_iter()
         .filter(|column| *column != 0)
@@ -346,9 +347,9 @@ fn mentions(shape: &R1cs, row: &Row) -> BTreeSet<&'static str> {
         .collect()
 }
 
-fn columns(row: &Row) -> BTreeSet<Column> {
-    let terms = [&row.a, &row.b, &row.c].into_iter().flatten();
-    terms.map(|(column, _)| *column).collect()
+fn columns(row: Row<'_>) -> BTreeSet<Column> {
+    let terms = row.sides().into_iter().flat_map(|side| side.iter());
+    terms.map(|(column, _)| column).collect()
 }
 
 impl Weakness {
@@ -356,7 +357,7 @@ impl Weakness {
         let wanted: BTreeSet<&str> = self.mentions.iter().copied().collect();
         let rows: Vec<usize> = (0..shape.rows.len())
             .filter(|row| {
-                shape.region_of(*row) == self.part && mentions(shape, &shape.rows[*row]) == wanted
+                shape.region_of(*row) == self.part && mentions(shape, shape.rows.at(*row)) == wanted
             })
             .collect();
         let index = match usize::try_from(self.which) {
@@ -370,17 +371,13 @@ impl Weakness {
     fn noticed_by(&self, table: &Table, gone: usize) -> BTreeSet<&'static str> {
         let shape = table.layout.shape;
         let mut weak = shape.clone();
-        weak.rows[gone] = Row {
-            a: Vec::new(),
-            b: Vec::new(),
-            c: Vec::new(),
-        };
+        weak.rows.edit(|rows| rows[gone] = Draft::default());
         let mut noticed = BTreeSet::new();
         let freedom = |shape| Elimination::new(shape, &table.honest).analyse(0).freedom;
         if freedom(&weak) > freedom(shape) {
             noticed.insert(RANK);
         }
-        if unnoticed_change(&weak, table, &shape.rows[gone]) {
+        if unnoticed_change(&weak, table, shape.rows.at(gone)) {
             noticed.insert(MUTATION);
         }
         let differs = |case| table.ends_as_written(case, |row| row != gone).is_err();
@@ -392,17 +389,17 @@ impl Weakness {
 }
 
 /// Whether some witness of the row that is gone, not listed as free, can be another.
-fn unnoticed_change(weak: &R1cs, table: &Table, gone: &Row) -> bool {
+fn unnoticed_change(weak: &R1cs, table: &Table, gone: Row<'_>) -> bool {
     let free: BTreeSet<Column> = weak.free.iter().map(|(column, _)| *column).collect();
     let mut values = table.honest.values().to_vec();
     columns(gone)
         .into_iter()
         .filter(|column| *column as usize >= weak.instances && !free.contains(column))
         .any(|column| {
-            let rows: Vec<&Row> = weak
+            let rows: Vec<Row<'_>> = weak
                 .rows
                 .iter()
-                .filter(|row| columns(row).contains(&column))
+                .filter(|row| columns(*row).contains(&column))
                 .collect();
             let honest = values[column as usize];
             let found = [honest + Fr::ONE, -honest, Fr::ZERO, Fr::from(2)]
@@ -410,10 +407,7 @@ fn unnoticed_change(weak: &R1cs, table: &Table, gone: &Row) -> bool {
                 .filter(|value| *value != honest)
                 .any(|value| {
                     values[column as usize] = value;
-                    rows.iter().all(|row| {
-                        evaluate(&row.a, &values) * evaluate(&row.b, &values)
-                            == evaluate(&row.c, &values)
-                    })
+                    rows.iter().all(|row| row.holds(&values))
                 });
             values[column as usize] = honest;
             found

@@ -8,7 +8,7 @@ use bauta_statement::field::Fr;
 
 use crate::{
     relation::{Circuit, compiled},
-    system::{Assignment, Column, Forger, Lc, R1cs, System, evaluate},
+    system::{Assignment, Column, Forger, Lc, R1cs, System},
 };
 
 /// What a relation needs beside its constraints; none can be registered without it (`relation.rs`).
@@ -56,11 +56,13 @@ impl Forgery {
     ) -> Self {
         let last = first + bits - 1;
         assert!(last < shape.rows.len(), "{name}: there is no such range");
-        let columns: Vec<Column> = (first..last).map(|row| shape.rows[row].a[0].0).collect();
+        let columns: Vec<Column> = (first..last)
+            .map(|row| shape.rows.at(row).a.first())
+            .collect();
         for column in &columns {
             base.values_mut()[*column as usize] = Fr::ZERO;
         }
-        let mut share = evaluate(&shape.rows[last].a, base.values());
+        let mut share = shape.rows.at(last).a.evaluate(base.values());
         let mut changes = vec![(format!("{name}: the last bit takes it"), Vec::new())];
         for (position, column) in columns.iter().enumerate().rev() {
             share.double_in_place();

@@ -20,18 +20,19 @@ type Sparse = BTreeMap<Column, Fr>;
 pub(crate) fn copies(part: &R1cs, whole: &R1cs) -> BTreeSet<usize> {
     let length = part.rows.len();
     let starts = 0..(whole.rows.len() + 1).saturating_sub(length);
-    let found = starts.filter(|start| is_copy(part, &whole.rows[*start..*start + length]));
+    let found = starts.filter(|start| is_copy(part, whole, *start));
     found.flat_map(|start| start..start + length).collect()
 }
 
-fn is_copy(part: &R1cs, rows: &[Row]) -> bool {
+fn is_copy(part: &R1cs, whole: &R1cs, start: usize) -> bool {
+    let rows = || whole.rows.range(start..start + part.rows.len());
     let inputs = part.free.iter().filter(|(_, reason)| *reason == INPUT);
     let inputs = inputs.count();
     // The gadget's own columns, here and there. They are made one after the other, after all inputs.
     let (first, end) = (part.instances + inputs, part.instances + part.witnesses);
-    let own_column = |row: &Row| highest(row).filter(|column| *column >= first);
+    let own_column = |row: Row<'_>| highest(row).filter(|column| *column >= first);
     let shift =
-        part.rows.iter().zip(rows).find_map(|(mine, theirs)| {
+        part.rows.iter().zip(rows()).find_map(|(mine, theirs)| {
             Some(highest(theirs)? as isize - own_column(mine)? as isize)
         });
     let shift = match shift {
@@ -44,23 +45,19 @@ fn is_copy(part: &R1cs, rows: &[Row]) -> bool {
     }
     let moved = |column: usize| column.saturating_add_signed(shift) as Column;
     let mut substitution = Substitution::default();
-    part.rows.iter().zip(rows).all(|(mine, theirs)| {
-        let sides = [
-            (&mine.a, &theirs.a),
-            (&mine.b, &theirs.b),
-            (&mine.c, &theirs.c),
-        ];
-        sides.into_iter().all(|(mine, theirs)| {
-            let mut rest: Sparse = theirs.iter().copied().collect();
+    part.rows.iter().zip(rows()).all(|(mine, theirs)| {
+        let mut sides = mine.sides().into_iter().zip(theirs.sides());
+        sides.all(|(mine, theirs)| {
+            let mut rest: Sparse = theirs.iter().collect();
             let mut factors = vec![Fr::ZERO; inputs];
-            for (column, factor) in mine {
-                let column = *column as usize;
+            for (column, factor) in mine.iter() {
+                let column = column as usize;
                 if (part.instances..first).contains(&column) {
-                    factors[column - part.instances] = *factor;
+                    factors[column - part.instances] = factor;
                 } else {
                     let own = column >= first;
                     let place = if own { moved(column) } else { column as Column };
-                    add(&mut rest, place, -*factor);
+                    add(&mut rest, place, -factor);
                 }
             }
             rest.range(moved(first)..moved(end)).next().is_none()
@@ -69,9 +66,9 @@ fn is_copy(part: &R1cs, rows: &[Row]) -> bool {
     })
 }
 
-fn highest(row: &Row) -> Option<usize> {
-    let sides = [&row.a, &row.b, &row.c].into_iter().flatten();
-    sides.map(|(column, _)| *column as usize).max()
+fn highest(row: Row<'_>) -> Option<usize> {
+    let terms = row.sides().into_iter().flat_map(|side| side.iter());
+    terms.map(|(column, _)| column as usize).max()
 }
 
 fn add(sum: &mut Sparse, column: Column, term: Fr) {
@@ -116,6 +113,7 @@ mod tests {
     use super::*;
     use crate::{
         gadgets::{compare, words},
+        shape::editing::Draft,
         system::{Lc, System},
     };
 
@@ -153,14 +151,14 @@ mod tests {
         assert_eq!(rows(&equal), [12]);
         // A factor, a constant, a side that is another: no copy.
         for change in [
-            |row: &mut Row| row.a[0].1 = Fr::from(7),
-            |row: &mut Row| row.b.push((90, Fr::ONE)),
-            |row: &mut Row| row.c.push((0, Fr::ONE)),
+            |row: &mut Draft| row.a[0].1 = Fr::from(7),
+            |row: &mut Draft| row.b.push((90, Fr::ONE)),
+            |row: &mut Draft| row.c.push((0, Fr::ONE)),
         ] {
             let mut other = whole.clone();
-            change(&mut other.rows[0]);
+            other.rows.edit(|rows| change(&mut rows[0]));
             assert!(copies(&parity, &other).is_empty());
-            change(&mut other.rows[3]);
+            other.rows.edit(|rows| change(&mut rows[3]));
             assert_eq!(copies(&range, &other).len(), 5);
         }
     }

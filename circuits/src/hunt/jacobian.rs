@@ -20,7 +20,7 @@ use ark_ff::{AdditiveGroup, Field, UniformRand, Zero, fields::batch_inversion};
 use bauta_statement::field::Fr;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-use crate::system::{Assignment, Column, R1cs, Row, evaluate};
+use crate::system::{Assignment, Column, R1cs, Row};
 
 type Entry = (Column, Fr);
 
@@ -219,15 +219,15 @@ impl<'a> Elimination<'a> {
 }
 
 /// d(a·b − c) at this assignment over the witnesses, by column, without zeros.
-fn gradient(row: &Row, values: &[Fr], instances: usize) -> Vec<Entry> {
-    let (a, b) = (evaluate(&row.a, values), evaluate(&row.b, values));
+fn gradient(row: Row<'_>, values: &[Fr], instances: usize) -> Vec<Entry> {
+    let (a, b) = (row.a.evaluate(values), row.b.evaluate(values));
     let mut entries: Vec<Entry> = Vec::with_capacity(row.a.len() + row.b.len() + row.c.len());
-    for (terms, factor) in [(&row.a, b), (&row.b, a), (&row.c, -Fr::ONE)] {
+    for (terms, factor) in [(row.a, b), (row.b, a), (row.c, -Fr::ONE)] {
         if !factor.is_zero() {
             let witnesses = terms
                 .iter()
                 .filter(|(column, _)| *column as usize >= instances);
-            entries.extend(witnesses.map(|(column, entry)| (*column, *entry * factor)));
+            entries.extend(witnesses.map(|(column, entry)| (column, entry * factor)));
         }
     }
     entries.sort_unstable_by_key(|(column, _)| *column);

@@ -17,7 +17,7 @@ use super::case::{Excuse, Forgery, Hunted, forged, hints, named};
 use crate::{
     possession::native::NativeWitness,
     relation::Circuit,
-    system::{Assignment, R1cs},
+    system::{Assignment, R1cs, Row},
 };
 
 /// Bits of a challenge.
@@ -52,10 +52,9 @@ impl Hunted for NativeWitness {
             rows: |shape| {
                 // The square of v, then the 64 digits that also fix the top of h.
                 let digits = digit_rows(shape);
-                let square = shape.rows[digits[0]].c[0].0;
-                let defines = |row: &crate::system::Row| {
-                    row.c.len() == 1 && row.c[0].0 == square && row.a == row.b
-                };
+                let square = shape.rows.at(digits[0]).c.first();
+                let defines =
+                    |row: Row<'_>| row.c.len() == 1 && row.c.first() == square && row.a == row.b;
                 let square_row = shape.rows.iter().position(defines);
                 square_row
                     .into_iter()
@@ -71,7 +70,7 @@ pub(super) fn digit_rows(shape: &R1cs) -> Vec<usize> {
     let digits = hints(shape, "digit of h");
     let squares = |column: &u32| {
         let is_square =
-            |row: &crate::system::Row| row.a == row.b && row.a.len() == 1 && row.a[0].0 == *column;
+            |row: Row<'_>| row.a == row.b && row.a.len() == 1 && row.a.first() == *column;
         shape.rows.iter().position(is_square)
     };
     digits.iter().filter_map(squares).collect()
@@ -80,7 +79,7 @@ pub(super) fn digit_rows(shape: &R1cs) -> Vec<usize> {
 /// The row that ties the top of h to its digits; the range follows.
 pub(super) fn top_row(shape: &R1cs) -> usize {
     let top = hints(shape, "top of h")[0];
-    let is_it = |row: &crate::system::Row| row.b.iter().any(|(column, _)| *column == top);
+    let is_it = |row: Row<'_>| row.b.iter().any(|(column, _)| column == top);
     shape.rows.iter().position(is_it).unwrap()
 }
 

@@ -8,7 +8,7 @@ use super::case::{Forgery, Hunted, columns, forged, honest, named, starts};
 use crate::{
     nullifier::NullifierWitness,
     relation::Circuit,
-    system::{Assignment, Forger, R1cs, evaluate},
+    system::{Assignment, Forger, R1cs},
 };
 
 impl Hunted for NullifierWitness {
@@ -47,7 +47,7 @@ impl Hunted for NullifierWitness {
         // A second nullifier of one use: the same secret, scope and counter, and one S-box that computes something else.
         let values = witness.assignment();
         for row in hash..equality {
-            let column = shape.rows[row].c[0].0;
+            let column = shape.rows.at(row).c.first();
             let wrong = values.values()[column as usize] + Fr::ONE;
             let forger = || columns(vec![(column, wrong)]);
             all.push(Forgery::of(
@@ -82,6 +82,6 @@ fn fitted(
     let mut instances = witness.instances();
     let first = forged(witness, &instances, forger());
     // The row is (hash − nullifier)·1 = 0.
-    instances[1] += evaluate(&shape.rows[equality].a, first.values());
+    instances[1] += shape.rows.at(equality).a.evaluate(first.values());
     forged(witness, &instances, forger())
 }

@@ -111,7 +111,11 @@ impl Hunted for PolicyWitness {
             all.extend(picks(shape, position));
         }
         for position in 0..MEMBER_PREDICATES {
-            let gate = shape.rows[starts(shape, "value set")[position]].c[0].0;
+            let gate = shape
+                .rows
+                .at(starts(shape, "value set")[position])
+                .c
+                .first();
             let set = QuaternaryTree::of_members(&[Fr::from(5)], VALUE_SET_DEPTH).unwrap();
             let test = PredicateTest::Member { root: set.root() };
             let stranger = with(position, test, Fr::from(6));
@@ -290,7 +294,7 @@ fn validity(shape: &R1cs) -> Vec<Forgery> {
 /// Rows of a range: gate, o − low, span, then two ranges.
 fn interval(shape: &R1cs, position: usize) -> Vec<Forgery> {
     let first = starts(shape, "range")[position];
-    let [gate, above, span] = [0, 1, 2].map(|row| shape.rows[first + row].c[0].0);
+    let [gate, above, span] = [0, 1, 2].map(|row| shape.rows.at(first + row).c.first());
     let test = PredicateTest::Range { low: 10, high: 20 };
     let (short, beyond) = (
         with(position, test, Fr::from(9)),
@@ -327,7 +331,7 @@ fn interval(shape: &R1cs, position: usize) -> Vec<Forgery> {
 /// Rows of ≠: gate, product of the differences, product · hint, hint · (1 − gate).
 fn unequal(shape: &R1cs, position: usize) -> Vec<Forgery> {
     let first = starts(shape, "not equal")[position];
-    let [gate, product] = [0, 1].map(|row| shape.rows[first + row].c[0].0);
+    let [gate, product] = [0, 1].map(|row| shape.rows.at(first + row).c.first());
     let equal = with(position, PredicateTest::NotEqual(Fr::from(3)), Fr::from(3));
     let gone = with(position, PredicateTest::NotEqual(Fr::from(3)), absent());
     let name = |what: &str| format!("{position}: {what}");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ark_ff::{AdditiveGroup, Zero};
 use bauta_statement::field::Fr;
 
-use crate::system::{Assignment, Column, R1cs, evaluate};
+use crate::system::{Assignment, Column, R1cs};
 
 /// Where each column stands: row, side (a, b, c) and factor, rows ascending.
 pub(crate) struct Mentions(Vec<Vec<(u32, u8, Fr)>>);
@@ -14,9 +14,9 @@ impl Mentions {
     pub(crate) fn new(shape: &R1cs) -> Self {
         let mut mentions = vec![Vec::new(); shape.instances + shape.witnesses];
         for (index, row) in shape.rows.iter().enumerate() {
-            for (side, terms) in [&row.a, &row.b, &row.c].into_iter().enumerate() {
-                for (column, factor) in terms {
-                    mentions[*column as usize].push((index as u32, side as u8, *factor));
+            for (side, terms) in row.sides().into_iter().enumerate() {
+                for (column, factor) in terms.iter() {
+                    mentions[column as usize].push((index as u32, side as u8, factor));
                 }
             }
         }
@@ -38,7 +38,7 @@ impl<'a> Probe<'a> {
         let sides: Vec<[Fr; 3]> = shape
             .rows
             .iter()
-            .map(|row| [&row.a, &row.b, &row.c].map(|terms| evaluate(terms, &values)))
+            .map(|row| row.sides().map(|side| side.evaluate(&values)))
             .collect();
         let failing = (0..sides.len())
             .filter(|row| !holds(&sides[*row]))

@@ -9,7 +9,7 @@ use super::{
     jacobian::Elimination,
     probe::{Mentions, Probe},
 };
-use crate::system::{Assignment, Column, R1cs};
+use crate::system::{Assignment, Column, R1cs, Terms};
 
 /// The columns that no constraint determines at this assignment, besides those listed as free. Empty if the relation
 /// is not under-constrained there.
@@ -36,11 +36,11 @@ pub(crate) fn assert_determined(shape: &R1cs, assignment: &Assignment) {
 
 /// A column's number, name and the part of the relation that mentions it first.
 pub(crate) fn describe(shape: &R1cs, column: Column) -> String {
-    let mentions = |terms: &[(Column, Fr)]| terms.iter().any(|(other, _)| *other == column);
+    let mentions = |side: &Terms<'_>| side.iter().any(|(other, _)| other == column);
     let row = shape
         .rows
         .iter()
-        .position(|row| mentions(&row.a) || mentions(&row.b) || mentions(&row.c));
+        .position(|row| row.sides().iter().any(mentions));
     let name = (column as usize)
         .checked_sub(shape.instances)
         .and_then(|index| shape.names.get(index))
@@ -119,7 +119,7 @@ pub(crate) fn dispensable(shape: &R1cs, good: &Assignment, bad: &[Assignment]) -
     }
     let without = |removed: usize| {
         let mut shape = shape.clone();
-        shape.rows.remove(removed);
+        shape.rows.edit(|rows| drop(rows.remove(removed)));
         undetermined(&shape, good).is_empty()
     };
     (0..shape.rows.len())

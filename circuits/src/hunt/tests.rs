@@ -21,7 +21,8 @@ use crate::{
     gadgets::babyjubjub::{Montgomery, is_provable, montgomery, response},
     hunt::{assert_determined, assert_rigid, dispensable, undetermined},
     relation,
-    system::{Assignment, Column, Lc, R1cs, System, evaluate},
+    shape::editing::Draft,
+    system::{Assignment, Column, Lc, R1cs, System},
 };
 
 #[test]
@@ -164,11 +165,11 @@ fn textbook_rank(shape: &R1cs, values: &[Fr], without: Option<usize>) -> usize {
             continue;
         }
         let mut dense = vec![Fr::ZERO; shape.witnesses];
-        let (a, b) = (evaluate(&row.a, values), evaluate(&row.b, values));
-        for (terms, factor) in [(&row.a, b), (&row.b, a), (&row.c, -Fr::ONE)] {
-            for (column, entry) in terms {
-                if let Some(index) = (*column as usize).checked_sub(shape.instances) {
-                    dense[index] += *entry * factor;
+        let (a, b) = (row.a.evaluate(values), row.b.evaluate(values));
+        for (terms, factor) in [(row.a, b), (row.b, a), (row.c, -Fr::ONE)] {
+            for (column, entry) in terms.iter() {
+                if let Some(index) = (column as usize).checked_sub(shape.instances) {
+                    dense[index] += entry * factor;
                 }
             }
         }
@@ -251,7 +252,7 @@ fn case_of(relation: Relation) -> Case {
 
 fn without(shape: &R1cs, row: usize) -> R1cs {
     let mut shape = shape.clone();
-    shape.rows.remove(row);
+    shape.rows.edit(|rows| drop(rows.remove(row)));
     shape
 }
 
@@ -327,7 +328,7 @@ fn what_is_planted_in_a_relation_is_found() {
         |shape| {
             grow(shape);
             let (a, b, c) = (one(362), Vec::new(), Vec::new());
-            shape.rows.push(crate::system::Row { a, b, c });
+            shape.rows.edit(|rows| rows.push(Draft { a, b, c }));
         },
         &[5],
     );
@@ -350,7 +351,7 @@ fn what_is_planted_in_a_relation_is_found() {
             grow(shape);
             let c = vec![(0, Fr::from(9))];
             let (a, b) = (one(362), one(362));
-            shape.rows.push(crate::system::Row { a, b, c });
+            shape.rows.edit(|rows| rows.push(Draft { a, b, c }));
         },
         &[3],
     );
@@ -361,7 +362,10 @@ fn what_is_planted_in_a_relation_is_found() {
     );
 
     // A sample that is refused.
-    let refused = weakened(|shape| shape.rows[0].a.push((0, Fr::ONE)), &[]);
+    let refused = weakened(
+        |shape| shape.rows.edit(|rows| rows[0].a.push((0, Fr::ONE))),
+        &[],
+    );
     assert!(says(&refused, "sample 0"));
 }
 

@@ -181,7 +181,7 @@ fn ladder_forgeries<H: Challenge + 'static>(gadget: &Gadget<H>, shape: &R1cs) ->
     let total = Fr::from(1u128 << TOP) - Fr::ONE;
     let t = (Fr::from(1u128 << TOP) - Fr::from(11u64)) * total.inverse().unwrap();
     let square = (v * t).square();
-    let is_square = shape.rows[digit_rows(shape)[0]].c[0].0;
+    let is_square = shape.rows.at(digit_rows(shape)[0]).c.first();
     let forger = Box::new(move |column, name: &'static str, value: Fr| match name {
         _ if column == is_square => square,
         "digit of h" => value * t,
