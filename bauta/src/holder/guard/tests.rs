@@ -9,10 +9,10 @@ use bauta_statement::file::authority::{
     Administrators, CaKey, LogIdentity, Quorum, Signer, VerifyingShare,
 };
 use bauta_statement::file::hierarchy::Purpose;
-use bauta_statement::file::issuer_set::IssuerFormat;
+use bauta_statement::file::issuer_set::NativeIssuer;
 use bauta_statement::file::key_operation::{CaSubject, SignCaCertificate};
 use bauta_statement::file::parameters::RelationParameters;
-use bauta_statement::file::{Header, Kind, to_text};
+use bauta_statement::file::{Header, Kind, RevocationList, to_text};
 use bauta_statement::note::{CosignatureKey, NoteSigner, sign};
 use bauta_statement::policy::RelationName;
 use bauta_statement::relation::Relation;
@@ -60,6 +60,8 @@ struct World {
     between: usize,
     cosigners: u8,
     handles: Option<Vec<u64>>,
+    /// Keys of CAs that the service names.
+    ca_keys: Vec<RsaPublicKey>,
     first: Option<Vec<u8>>,
 }
 
@@ -138,15 +140,14 @@ impl World {
             },
             schema: include_str!("../../../../docs/examples/schema.json").into(),
             set: IssuerSet {
-                issuers: vec![Issuer {
+                issuers: vec![Issuer::Native(NativeIssuer {
                     name: "desk".into(),
-                    format: IssuerFormat::Native,
                     public_key: key.public_key().to_bytes(),
                     proof_of_possession: key.prove_possession(&mut OsRng).to_bytes(),
                     schema: "employee".into(),
                     note_key: desk.verifier(),
                     revocation_quota: 10,
-                }],
+                })],
             },
             policy: include_str!("../../../../docs/examples/policy.json").into(),
             list: RevocationList {
@@ -177,6 +178,7 @@ impl World {
             between: 3,
             cosigners: 4,
             handles: None,
+            ca_keys: Vec::new(),
             first: None,
         }
     }
@@ -293,9 +295,11 @@ impl World {
         };
         (self.epoch)(&mut body);
         let entry = Entry::new(START - 600, Body::Epoch(body)).encode().unwrap();
-        everything
-            .handles
-            .insert(self.number, self.handles.clone().unwrap_or(handles));
+        let hint = RevokedHint {
+            in_order: self.handles.clone().unwrap_or(handles),
+            ca_keys: self.ca_keys.clone(),
+        };
+        everything.revoked.insert(self.number, hint);
 
         let mut tree = Tree::new(MemoryStorage::new());
         let mut entries = vec![
@@ -382,10 +386,10 @@ impl Served {
                         fetched.files.insert(path, found);
                     }
                 }
-                Outcome::Missing(Missing::Handles(epoch)) => {
+                Outcome::Missing(Missing::Revoked(epoch)) => {
                     fetched
-                        .handles
-                        .insert(epoch, self.everything.handles[&epoch].clone());
+                        .revoked
+                        .insert(epoch, self.everything.revoked[&epoch].clone());
                 }
             }
         }
@@ -567,7 +571,7 @@ fn objects_are_what_the_epoch_names() {
         lying.everything = Fetched {
             objects: served.everything.objects.clone(),
             files: served.everything.files.clone(),
-            handles: served.everything.handles.clone(),
+            revoked: served.everything.revoked.clone(),
         };
         lying
             .everything
