@@ -54,8 +54,8 @@ pub struct Epoch {
     #[tls_codec(with = "crate::epoch::list16")]
     pub policies: Vec<PolicyInForce>,
     /// The newest revocation list of each issuer that ever logged one, by the issuer's name ascending. An expired one
-    /// still counts in the tree; its issuer is in no issuer root. Before a CA's newest CRL stand, in the order of logging, the
-    /// earlier ones that have a serial which no later one of these has: it stays revoked.
+    /// still counts in the tree; its issuer is in no issuer root. Before a CA's newest CRL stand, in the order of logging, earlier
+    /// ones with what later ones dropped: it stays revoked.
     #[tls_codec(with = "crate::epoch::list16")]
     pub revocation_lists: Vec<Digest>,
     /// Root of the tree of revoked handles.

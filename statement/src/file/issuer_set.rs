@@ -3,7 +3,7 @@
 //! the certificates.
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{FileError, revocation_list::MAX_QUOTA, text};
 use crate::eddsa;
@@ -24,7 +24,7 @@ pub struct IssuerSet {
 }
 
 /// One issuer, by the format of its credentials (`format` in JSON).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "format", rename_all = "kebab-case")]
 pub enum Issuer {
     /// A Bauta issuer: EdDSA-Poseidon over Baby Jubjub.
@@ -34,7 +34,7 @@ pub enum Issuer {
 }
 
 /// A Bauta issuer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NativeIssuer {
     /// Its name, the same in every set, and the name of its revocation lists.
@@ -54,14 +54,14 @@ pub struct NativeIssuer {
 }
 
 /// An X.509 CA. Its key needs no proof of possession: no equation adds keys of several CAs, and its CRL proves it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct X509RsaIssuer {
     /// Its name, the same in every set.
     pub name: String,
     /// The modulus of its RSA-2048 key, whose exponent is 65537: in JSON what `openssl x509 -modulus` prints, in lower case.
     /// This key signs the certificates and the CRL.
-    #[serde(with = "modulus")]
+    #[serde(deserialize_with = "modulus")]
     pub public_key: RsaPublicKey,
     /// Name of the schema that its certificates are read by.
     pub schema: String,
@@ -189,30 +189,49 @@ impl IssuerSet {
     }
 }
 
-mod modulus {
-    use serde::{Deserialize, Deserializer, Serializer, de};
+fn modulus<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RsaPublicKey, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let bytes = data_encoding::HEXLOWER
+        .decode(text.as_bytes())
+        .map_err(|error| {
+            de::Error::custom(format!(
+                "the modulus of an X.509 CA is 512 lower-case hexadecimal digits, as `bauta issuer x509` prints them ({error})"
+            ))
+        })?;
+    RsaPublicKey::from_be_bytes(&bytes).map_err(de::Error::custom)
+}
 
-    use crate::rsa_key::RsaPublicKey;
+/// An issuer as it is written: the members of both kinds in one order, which is that of sets signed before there were two.
+#[derive(Serialize)]
+struct Written<'a> {
+    name: &'a str,
+    format: &'static str,
+    public_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof_of_possession: Option<String>,
+    schema: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note_key: Option<&'a NoteKey>,
+    revocation_quota: u32,
+}
 
-    pub(super) fn serialize<S: Serializer>(
-        key: &RsaPublicKey,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&data_encoding::HEXLOWER.encode(key.modulus()))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<RsaPublicKey, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bytes = data_encoding::HEXLOWER
-            .decode(text.as_bytes())
-            .map_err(|error| {
-                de::Error::custom(format!(
-                    "the modulus of an X.509 CA is 512 lower-case hexadecimal digits, as `bauta issuer x509` prints them ({error})"
-                ))
-            })?;
-        RsaPublicKey::from_be_bytes(&bytes).map_err(de::Error::custom)
+impl Serialize for Issuer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+        let (format, native) = match self {
+            Self::Native(native) => ("native", Some(native)),
+            Self::X509Rsa(_) => ("x509-rsa", None),
+        };
+        Written {
+            name: self.name(),
+            format,
+            public_key: hex(self.public_key()),
+            proof_of_possession: native.map(|one| hex(&one.proof_of_possession)),
+            schema: self.schema(),
+            note_key: native.map(|one| &one.note_key),
+            revocation_quota: self.revocation_quota(),
+        }
+        .serialize(serializer)
     }
 }
 
@@ -261,6 +280,24 @@ mod tests {
             serde_json::to_value(&set).unwrap(),
             json!({ "issuers": [native(), x509()] })
         );
+        // Byte for byte: administrators who sign the same body with programs of different age sign the same text.
+        let written = serde_json::to_string(&set.issuers).unwrap();
+        let order = |members: &[&str]| {
+            let places: Vec<_> = members
+                .iter()
+                .map(|one| written.find(&format!("\"{one}\":")).unwrap())
+                .collect();
+            assert!(places.is_sorted(), "{written}");
+        };
+        order(&[
+            "name",
+            "format",
+            "public_key",
+            "proof_of_possession",
+            "schema",
+            "note_key",
+            "revocation_quota",
+        ]);
         let [desk, acme] = &set.issuers[..] else {
             panic!("two issuers");
         };

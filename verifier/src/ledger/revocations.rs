@@ -39,7 +39,8 @@ pub struct CrlHistory {
     pub next_update: u64,
     newest: ObjectRef,
     newest_handles: Arc<BTreeSet<u64>>,
-    /// Earlier CRLs, each with a handle that no later one of these has, nor the newest. With that it has all handles ever.
+    /// Earlier CRLs, each kept when the next one dropped what none of those kept before had. With the newest they have every
+    /// handle that the CA ever revoked in this log.
     earlier: Vec<ObjectRef>,
     earlier_handles: Arc<BTreeSet<u64>>,
 }

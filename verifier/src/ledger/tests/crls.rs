@@ -11,13 +11,11 @@ use bauta_statement::file::{Kind, to_text};
 use bauta_statement::note::sha256;
 use bauta_statement::rsa_key::RsaPublicKey;
 use bauta_statement::vector::{Serial, handle};
-use der::{Decode, DecodePem};
 use rcgen::{
     CertificateRevocationListParams, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
     date_time_ymd,
 };
 use serde_json::json;
-use x509_cert::Certificate;
 
 use super::files::refused;
 use super::world::{FAR, HOUR, START, World};
@@ -41,13 +39,10 @@ impl Ca {
     fn of_vectors(name: &str) -> Self {
         let pem = String::from_utf8(vector(&format!("{name}.pem"))).unwrap();
         let key = String::from_utf8(vector(&format!("{name}.key"))).unwrap();
-        let certificate = Certificate::from_pem(&pem).unwrap();
-        let spki = certificate.tbs_certificate().subject_public_key_info();
-        let key_der = spki.subject_public_key.raw_bytes();
+        let key = KeyPair::from_pem(&key).unwrap();
         Self {
-            key: modulus(key_der),
-            signer: rcgen::Issuer::from_ca_cert_pem(&pem, KeyPair::from_pem(&key).unwrap())
-                .unwrap(),
+            key: RsaPublicKey::from_pkcs1(key.public_key_raw()).unwrap(),
+            signer: rcgen::Issuer::from_ca_cert_pem(&pem, key).unwrap(),
         }
     }
 
@@ -55,7 +50,7 @@ impl Ca {
         let key =
             KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
         Self {
-            key: modulus(key.public_key_raw()),
+            key: RsaPublicKey::from_pkcs1(key.public_key_raw()).unwrap(),
             signer: rcgen::Issuer::new(rcgen::CertificateParams::default(), key),
         }
     }
@@ -101,13 +96,6 @@ impl Ca {
             .map(|one| handle(self.key.digest(), &Serial::from_be_bytes(one).unwrap()))
             .collect()
     }
-}
-
-/// Of a PKCS#1 RSAPublicKey.
-fn modulus(der: &[u8]) -> RsaPublicKey {
-    let [modulus, _] =
-        <[der::asn1::Uint; 2]>::try_from(Vec::<der::asn1::Uint>::from_der(der).unwrap()).unwrap();
-    RsaPublicKey::from_be_bytes(modulus.as_bytes()).unwrap()
 }
 
 fn partners(version: u64, issuers: &[Issuer]) -> String {
