@@ -140,6 +140,7 @@ pub(crate) async fn issuer(arguments: Issuer, printer: Printer) -> anyhow::Resul
                 ),
             )
         }
+        (Some(IssuerCommand::X509(arguments)), _) => operator::issuer::x509(&arguments, printer),
         (Some(IssuerCommand::List { config, out }), _) => {
             let desk = desk(&config).await?;
             let list = desk.revocation_list(clock::now()).await;

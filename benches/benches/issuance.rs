@@ -35,7 +35,7 @@ use bauta_statement::eddsa::SigningKey;
 use bauta_statement::entry::{Body, Entry};
 use bauta_statement::epoch::Epoch;
 use bauta_statement::field;
-use bauta_statement::file::issuer_set::{Issuer, IssuerFormat, IssuerSet};
+use bauta_statement::file::issuer_set::{Issuer, IssuerSet, NativeIssuer};
 use bauta_statement::file::parameters::{Parameters, Provenance, RelationParameters};
 use bauta_statement::file::{self, Kind, SignedFile};
 use bauta_statement::note::NoteSigner;
@@ -153,15 +153,14 @@ async fn ready(csrs: usize) -> (World, Holder) {
     let lists = NoteSigner::generate(&mut OsRng, "desk").unwrap();
     let desk = SigningKey::generate(&mut OsRng);
     let set = IssuerSet {
-        issuers: vec![Issuer {
+        issuers: vec![Issuer::Native(NativeIssuer {
             name: "desk".to_owned(),
-            format: IssuerFormat::Native,
             public_key: desk.public_key().to_bytes(),
             proof_of_possession: desk.prove_possession(&mut OsRng).to_bytes(),
             schema: "employee".to_owned(),
             note_key: lists.verifier(),
             revocation_quota: 3,
-        }],
+        })],
     };
     let issuer_key = HEXLOWER.encode(&desk.public_key().to_bytes());
     let list = json!({ "issuer_key": issuer_key, "serials": [] });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tls_codec::{TlsDeserialize, TlsSerialize, TlsSize};
 
 use crate::field::{self, Fr};
-use crate::file::{FileError, IssuerSet, RevocationList, issuer_set::Issuer};
+use crate::file::{FileError, IssuerSet, issuer_set::Issuer};
 use crate::note::Digest;
 use crate::policy::Policy;
 use crate::schema::Schema;
@@ -17,8 +17,12 @@ pub const MAX_POLICIES: usize = 128;
 pub const MAX_SCHEMAS: usize = 128;
 /// The most issuer sets in force in an epoch.
 pub const MAX_ISSUER_SETS: usize = 128;
-/// The most issuers, and so revocation lists, that one log knows.
+/// The most issuers, and so newest revocation lists, that one log knows.
 pub const MAX_ISSUERS: usize = 1024;
+/// The most earlier CRLs that an epoch names besides each CA's newest. With [`MAX_ISSUERS`] lists it still fits an entry.
+pub const MAX_EARLIER_CRLS: usize = 256;
+/// The most of them that are of one CA: none alone can use them up.
+pub const MAX_EARLIER_CRLS_OF_ONE: usize = 128;
 /// The most revoked handles of one log: a tree of 4^10 leaves, less the one it starts with.
 pub const MAX_REVOKED: u32 = (1 << 20) - 1;
 
@@ -50,7 +54,8 @@ pub struct Epoch {
     #[tls_codec(with = "crate::epoch::list16")]
     pub policies: Vec<PolicyInForce>,
     /// The newest revocation list of each issuer that ever logged one, by the issuer's name ascending. An expired one
-    /// still counts in the tree; its issuer is in no issuer root.
+    /// still counts in the tree; its issuer is in no issuer root. Before a CA's newest CRL stand, in the order of logging, earlier
+    /// ones with what later ones dropped: it stays revoked.
     #[tls_codec(with = "crate::epoch::list16")]
     pub revocation_lists: Vec<Digest>,
     /// Root of the tree of revoked handles.
@@ -175,7 +180,7 @@ pub fn accepted_origins(
     let slots = policy.slots_read();
     let mut origins = Vec::new();
     for issuer in &set.issuers {
-        let Some(schema) = schemas.get(&issuer.schema) else {
+        let Some(schema) = schemas.get(issuer.schema()) else {
             continue;
         };
         if current(issuer) && slots.iter().all(|slot| own.slot_agrees(schema, *slot)) {
@@ -203,18 +208,15 @@ pub fn issuer_root(
 }
 
 /// The tree of revoked handles, rebuilt by whoever does not follow the log: `in_order` is an untrusted hint of the order
-/// of insertion, which must name exactly the handles of `lists` (the newest of each issuer, as the epoch names them).
+/// of insertion, which must name exactly the handles of the lists that the epoch names, in whatever order `named` has them.
 ///
 /// # Errors
 /// [`RootError::Handles`] if the hint has another handle, misses one or repeats one; [`RootError::Full`].
 pub fn check_revocations(
     in_order: &[u64],
-    lists: &[&RevocationList],
+    named: impl IntoIterator<Item = u64>,
 ) -> Result<RevocationTree, RootError> {
-    let mut named = BTreeSet::new();
-    for list in lists {
-        named.extend(list.handles()?);
-    }
+    let named: BTreeSet<u64> = named.into_iter().collect();
     let given: BTreeSet<u64> = in_order.iter().copied().collect();
     if given.len() != in_order.len() || given != named {
         return Err(RootError::Handles);

@@ -18,6 +18,7 @@ pub mod challenge;
 pub mod codec;
 pub mod context;
 pub mod credential;
+pub mod crl;
 pub mod csr;
 pub mod eddsa;
 pub mod entry;

@@ -1,6 +1,8 @@
 //! RSA keys of X.509 credentials: what stands for one in an origin and in a revocation handle, and what a holder signs with one.
 
 use ark_ff::PrimeField;
+use der::asn1::UintRef;
+use der::{Decode, Encode, Sequence};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -13,6 +15,8 @@ use crate::{
 pub const MODULUS_LEN: usize = 256;
 /// Octets of the modulus that go into one field element: 240 bits, which are 15 limbs of 16 bits.
 pub const PACK_LEN: usize = 30;
+/// The public exponent of every key, 65537.
+const EXPONENT: [u8; 3] = [1, 0, 1];
 /// Field elements of a packed modulus: eight of [`PACK_LEN`] octets, and one of 16.
 pub const PACKED: usize = MODULUS_LEN.div_ceil(PACK_LEN);
 
@@ -42,6 +46,23 @@ pub enum RsaKeyError {
         "the highest bit of the RSA modulus is 0, so the key has fewer than 2,048 bits; have the certificate issued for a whole one"
     )]
     Short,
+    /// Its exponent is another than 65537.
+    #[error(
+        "the RSA key's public exponent is not 65537, the only one accepted; have the certificate issued for a key with that"
+    )]
+    Exponent,
+    /// The octets are no RSAPublicKey.
+    #[error(
+        "the key is not the one DER encoding of an RSAPublicKey (RFC 8017, appendix A.1.1); encode it anew"
+    )]
+    Encoding,
+}
+
+/// RFC 8017, appendix A.1.1.
+#[derive(Sequence)]
+struct Pkcs1<'a> {
+    modulus: UintRef<'a>,
+    public_exponent: UintRef<'a>,
 }
 
 /// An RSA public key with a modulus of exactly 2,048 bits and the exponent 65537. Nothing is known of its factors.
@@ -66,6 +87,30 @@ impl RsaPublicKey {
     /// Of the modulus 2^2048 − 1: a value of the right form where a shape is wanted and no key, as in set-up.
     pub fn placeholder() -> Self {
         Self([0xff; MODULUS_LEN])
+    }
+
+    /// Of an RSAPublicKey in DER: what the bit string of an RSA key's SubjectPublicKeyInfo holds.
+    ///
+    /// # Errors
+    /// [`RsaKeyError`] says what the key should be.
+    pub fn from_pkcs1(der: &[u8]) -> Result<Self, RsaKeyError> {
+        let key = Pkcs1::from_der(der).map_err(|_| RsaKeyError::Encoding)?;
+        if key.public_exponent.as_bytes() != EXPONENT {
+            return Err(RsaKeyError::Exponent);
+        }
+        Self::from_be_bytes(key.modulus.as_bytes())
+    }
+
+    /// The key as an RSAPublicKey in DER: what verifiers of signatures take.
+    ///
+    /// # Errors
+    /// Those of the encoder, which no key of this size has.
+    pub fn to_pkcs1(&self) -> der::Result<Vec<u8>> {
+        Pkcs1 {
+            modulus: UintRef::new(&self.0)?,
+            public_exponent: UintRef::new(&EXPONENT)?,
+        }
+        .to_der()
     }
 
     /// The modulus, the highest octet first.
@@ -152,6 +197,21 @@ mod tests {
             other[place] ^= 1;
             assert_ne!(RsaPublicKey(other).digest(), digest, "octet {place}");
         }
+    }
+
+    #[test]
+    fn the_exponent_is_65537() {
+        let der = key().to_pkcs1().unwrap();
+        assert_eq!(RsaPublicKey::from_pkcs1(&der), Ok(key()));
+        assert_eq!(der[der.len() - 5..], [2, 3, 1, 0, 1]);
+        for other in [3, 0] {
+            let mut der = der.clone();
+            *der.last_mut().unwrap() = other;
+            assert_eq!(RsaPublicKey::from_pkcs1(&der), Err(RsaKeyError::Exponent));
+        }
+        let error = Err(RsaKeyError::Encoding);
+        assert_eq!(RsaPublicKey::from_pkcs1(&der[..der.len() - 1]), error);
+        assert_eq!(RsaPublicKey::from_pkcs1(&[der, vec![0]].concat()), error);
     }
 
     #[test]

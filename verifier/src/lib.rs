@@ -15,6 +15,7 @@ mod attacks;
 pub mod audit;
 pub mod batch;
 pub mod certificate;
+pub mod crl;
 pub mod csr;
 pub mod keys;
 pub mod ledger;

@@ -49,9 +49,9 @@ pub(crate) enum Policy {
     },
     /// Sign a JSON body as a file, or add signatures to one that is signed already.
     Sign(SignFile),
-    /// Log a signed file through the service's admin socket.
+    /// Log signed files, and CRLs of X.509 CAs, through the service's admin socket.
     Publish {
-        /// The signed files, in order.
+        /// The signed files and CRLs (PEM or DER), in order.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// Folder of verifying keys that a `parameters` file names (what `bauta parameters --out` wrote).

@@ -8,6 +8,7 @@ use bauta_signer::{
     backup::{BackupArguments, RestoreArguments},
     commands::{CheckToken, NewKeys, ShareToken},
 };
+use bauta_statement::file::revocation_list::MAX_QUOTA;
 use clap::{Args, Subcommand};
 
 /// A process with a configuration file.
@@ -95,6 +96,8 @@ pub(crate) enum IssuerCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Print what an issuer set says of an existing X.509 CA, from its certificate.
+    X509(X509Issuer),
     /// Write the newest signed revocation list.
     List {
         /// Configuration file (JSON).
@@ -104,4 +107,24 @@ pub(crate) enum IssuerCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+/// `bauta issuer x509`.
+#[derive(Args)]
+pub(crate) struct X509Issuer {
+    /// The CA's certificate (PEM or DER): RSA-2048, and the key signs the CRL too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: PathBuf,
+    /// The issuer's name, the same in every issuer set.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Name of the schema that the CA's certificates are read by.
+    #[arg(long)]
+    pub(crate) schema: String,
+    /// How many serials the CA may revoke in one log, those that leave its CRL meanwhile included.
+    #[arg(long, value_name = "SERIALS", value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_QUOTA)))]
+    pub(crate) quota: u32,
+    /// Also write the JSON body of an issuer set with this issuer alone.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) issuer_set: Option<PathBuf>,
 }

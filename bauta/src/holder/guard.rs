@@ -18,12 +18,11 @@ use bauta_statement::epoch::{self, Epoch, encode_root};
 use bauta_statement::file::authority::{Mode, ca_key_id};
 use bauta_statement::file::issuer_set::Issuer;
 use bauta_statement::file::parameters::Provenance;
-use bauta_statement::file::{
-    self, Authority, IssuerSet, KeyOperation, Parameters, RevocationList, SignedFile,
-};
+use bauta_statement::file::{self, Authority, IssuerSet, KeyOperation, Parameters, SignedFile};
 use bauta_statement::note::{Digest, sha256};
 use bauta_statement::policy::{EpochRoots, Policy};
 use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, PolicyPublic};
+use bauta_statement::rsa_key::RsaPublicKey;
 use bauta_statement::schema::Schema;
 use bauta_statement::tree::{ISSUER_SET_DEPTH, QuaternaryTree, RevocationTree};
 use serde::{Deserialize, Serialize};
@@ -67,8 +66,17 @@ pub(crate) struct Fetched {
     pub(crate) objects: BTreeMap<Digest, Vec<u8>>,
     /// Files of the tile log by path; `None` where there is none.
     pub(crate) files: BTreeMap<String, Option<Vec<u8>>>,
-    /// Revoked handles in the order of their insertion.
-    pub(crate) handles: BTreeMap<u64, Vec<u64>>,
+    /// What the service says of the revoked handles, by epoch.
+    pub(crate) revoked: BTreeMap<u64, RevokedHint>,
+}
+
+/// Of the revoked handles what the files do not say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RevokedHint {
+    /// All of them, in the order of their insertion.
+    pub(crate) in_order: Vec<u64>,
+    /// Keys of X.509 CAs whose CRL an epoch names, for those that are in no issuer set in force.
+    pub(crate) ca_keys: Vec<RsaPublicKey>,
 }
 
 /// What is to be fetched next.
@@ -76,7 +84,7 @@ pub(crate) struct Fetched {
 pub(crate) enum Missing {
     Objects(Vec<Digest>),
     Files(Vec<String>),
-    Handles(u64),
+    Revoked(u64),
 }
 
 /// A policy in its epoch, everything about it checked. Minted by [`check`] alone, and the only thing from which this wallet
@@ -166,6 +174,10 @@ pub(crate) enum GuardError {
         "the revocation list of issuer {name:?} is not signed by it ({reason}): do not prove for this service"
     )]
     ListUnsigned { name: String, reason: String },
+    #[error(
+        "the CRL {digest} is not signed by a CA of an issuer set in force, nor by another that the service names: do not prove for this service"
+    )]
+    CrlUnsigned { digest: String },
     #[error("the policy needs {0}, which the epoch does not name: do not prove for this service")]
     Incomplete(String),
     #[error("{0} is not what the signed files give: do not prove for this service")]
@@ -281,7 +293,7 @@ impl Guard<'_> {
         }
 
         let (revoked, current) = self.revocations(&epoch, &authority, &sets)?;
-        let is_current = |issuer: &Issuer| current.contains(&issuer.name);
+        let is_current = |issuer: &Issuer| current.contains(issuer.name());
         let origins = epoch::accepted_origins(&policy.body, &set.body, &by_name, &is_current)
             .map_err(|e| GuardError::Malformed {
                 what: "issuer set",
@@ -656,57 +668,21 @@ impl Guard<'_> {
         authority: &Authority,
         sets: &[Read<IssuerSet>],
     ) -> Result<(RevocationTree, BTreeSet<String>), Stop> {
-        let mut lists: Vec<RevocationList> = Vec::new();
-        let mut current = BTreeSet::new();
-        for digest in &epoch.revocation_lists {
-            let read =
-                self.file(
-                    "revocation list",
-                    digest,
-                    &authority.trust_domain,
-                    |body| match body {
-                        file::Body::RevocationList(list) => Some((**list).clone()),
-                        _ => None,
-                    },
-                )?;
-            // A list of an issuer that no set in force names: no accepted credential is its, and its handles count all the same.
-            for issuer in sets
-                .iter()
-                .flat_map(|set| &set.body.issuers)
-                .filter(|issuer| issuer.name == read.name)
-            {
-                let unsigned = |reason: String| GuardError::ListUnsigned {
-                    name: read.name.clone(),
-                    reason,
-                };
-                read.file
-                    .note
-                    .require(std::slice::from_ref(&issuer.note_key), 1)
-                    .map_err(|e| unsigned(e.to_string()))?;
-                if issuer.public_key != read.body.issuer_key {
-                    return Err(unsigned("it is for another issuer's key".to_owned()).into());
-                }
-            }
-            if read.file.header.expires >= epoch.end() {
-                current.insert(read.name);
-            }
-            lists.push(read.body);
-        }
-        let borrowed: Vec<&RevocationList> = lists.iter().collect();
-        let in_order = self
+        let hint = self
             .fetched
-            .handles
+            .revoked
             .get(&epoch.number)
-            .ok_or(Stop::Missing(Missing::Handles(epoch.number)))?;
-        let tree = epoch::check_revocations(in_order, &borrowed)
+            .ok_or(Stop::Missing(Missing::Revoked(epoch.number)))?;
+        let lists = self.lists(epoch, authority, sets, &hint.ca_keys)?;
+        let tree = epoch::check_revocations(&hint.in_order, lists.handles)
             .map_err(|_| GuardError::Root("the list of revoked handles"))?;
-        let count = u32::try_from(in_order.len()).ok();
+        let count = u32::try_from(hint.in_order.len()).ok();
         if encode_root(&tree.root()) != epoch.revocation_root
             || count != Some(epoch.revocation_count)
         {
             return Err(GuardError::Root("the revocation root").into());
         }
-        Ok((tree, current))
+        Ok((tree, lists.current))
     }
 
     /// The key operation of the CA's certificate, under a key that the authority lists.
@@ -789,5 +765,6 @@ impl Source<'_> {
     }
 }
 
+mod revocations;
 #[cfg(test)]
 mod tests;

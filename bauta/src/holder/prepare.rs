@@ -19,13 +19,16 @@ use bauta_statement::file::text::parse_hex;
 use bauta_statement::note::{Digest, sha256};
 use bauta_statement::policy::{Policy, RelationName};
 use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, Relation};
+use bauta_statement::rsa_key::RsaPublicKey;
 use bauta_statement::scope;
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 
 use super::client::{CallError, Connection, Server};
-use super::guard::{self, Checked, Fetched, GuardError, Missing, Offered, Outcome, Pins, Seen};
+use super::guard::{
+    self, Checked, Fetched, GuardError, Missing, Offered, Outcome, Pins, RevokedHint, Seen,
+};
 use super::time;
 use super::wallet::{Contents, Pinned, PreparedPolicy, ScopeUse, Wallet};
 use crate::print::{Exit, Failure};
@@ -167,8 +170,14 @@ struct EpochAnswer {
 
 #[derive(Deserialize)]
 struct Revocations {
+    count: usize,
     handles: Vec<String>,
+    /// Keys of X.509 CAs, in hexadecimal.
+    ca_keys: Vec<String>,
 }
+
+/// More pages than a full tree of revoked handles has.
+const MOST_PAGES: usize = 64;
 
 /// Fetches until [`guard::check`] has what it needs, on connections of its own.
 async fn look(
@@ -230,23 +239,45 @@ async fn fetch(
                 fetched.files.insert(path, found);
             }
         }
-        Missing::Handles(epoch) => {
-            let answer: Revocations = connection
-                .get_json(&format!("v1/epochs/{epoch}/revocations"))
-                .await
-                .map_err(later)?;
-            let handles = answer
-                .handles
-                .iter()
-                .map(|handle| handle.parse())
-                .collect::<Result<Vec<u64>, _>>();
-            fetched.handles.insert(
-                epoch,
-                handles.context("the service sent a revoked handle that is no number")?,
-            );
+        Missing::Revoked(epoch) => {
+            let hint = revoked(connection, epoch).await?;
+            fetched.revoked.insert(epoch, hint);
         }
     }
     Ok(())
+}
+
+/// The revoked handles of an epoch, page after page, and the keys of X.509 CAs that revoked some.
+async fn revoked(connection: &Connection, epoch: u64) -> anyhow::Result<RevokedHint> {
+    let mut hint = RevokedHint::default();
+    for _ in 0..MOST_PAGES {
+        let from = hint.in_order.len();
+        let page: Revocations = connection
+            .get_json(&format!("v1/epochs/{epoch}/revocations?from={from}"))
+            .await
+            .map_err(later)?;
+        let handles = page
+            .handles
+            .iter()
+            .map(|handle| handle.parse())
+            .collect::<Result<Vec<u64>, _>>()
+            .context("the service sent a revoked handle that is no number")?;
+        let last = handles.is_empty() || from + handles.len() >= page.count;
+        hint.in_order.extend(handles);
+        if last {
+            hint.ca_keys = page
+                .ca_keys
+                .iter()
+                .map(|key| {
+                    let modulus = HEXLOWER.decode(key.as_bytes())?;
+                    Ok(RsaPublicKey::from_be_bytes(&modulus)?)
+                })
+                .collect::<anyhow::Result<_>>()
+                .context("the service sent a CA's key that is none of RSA-2048")?;
+            return Ok(hint);
+        }
+    }
+    bail!("the service sends more pages of revoked handles than a log can have: report it")
 }
 
 /// A call that failed, as an error of the program: what did not answer may answer later.

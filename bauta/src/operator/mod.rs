@@ -2,8 +2,10 @@
 
 pub(crate) mod ca;
 pub(crate) mod change;
+pub(crate) mod crl;
 pub(crate) mod hierarchy;
 pub(crate) mod invite;
+pub(crate) mod issuer;
 pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod parameters;

@@ -6,9 +6,11 @@ use anyhow::Context;
 use bauta_service::admin::Client;
 use bauta_statement::note;
 
+use super::crl;
 use crate::{files, print::Printer};
 
 const LARGEST_OBJECT: u64 = 1 << 20;
+const LARGEST_FILE: u64 = 2 * note::MAX_NOTE_BYTES as u64;
 
 /// Logs signed files, in order; each is in the log under q cosignatures when this returns.
 pub(crate) async fn files(
@@ -26,7 +28,7 @@ pub(crate) async fn files(
     }
     let mut logged = Vec::new();
     for path in paths {
-        let bytes = files::read(path, note::MAX_NOTE_BYTES as u64)?;
+        let bytes = to_log(path)?;
         let index = service
             .submit_file(&bytes)
             .await
@@ -35,6 +37,13 @@ pub(crate) async fn files(
         printer.note(format!("{} is entry {index}", path.display()));
     }
     printer.result(&logged, "")
+}
+
+/// What the log takes of a file: a signed file as it is, a CA's CRL in DER.
+fn to_log(path: &Path) -> anyhow::Result<Vec<u8>> {
+    // PEM of the largest CRL that the log takes is a third longer.
+    let bytes = files::read(path, LARGEST_FILE)?;
+    Ok(crl::of_file(&bytes, path)?.unwrap_or(bytes))
 }
 
 /// The verifying keys that `bauta parameters` wrote in a folder.
@@ -58,7 +67,7 @@ fn verifying_keys(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 pub(crate) async fn missing(paths: &[PathBuf], service: &Client) -> anyhow::Result<()> {
     let logged = service.status().await?.files;
     for path in paths {
-        let bytes = files::read(path, note::MAX_NOTE_BYTES as u64)?;
+        let bytes = to_log(path)?;
         if !logged.contains(&crate::hex(&note::sha256(&bytes))) {
             service
                 .submit_file(&bytes)

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Data, bauta, end, folder, run, tool};
 
 /// Every command there is.
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 32] = [
     "",
     "quickstart",
     "enrol",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 31] = [
     "issuer keys",
     "issuer revoke",
     "issuer list",
+    "issuer x509",
     "keys",
     "keys new",
     "ca invite",

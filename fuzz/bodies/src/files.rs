@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use arbitrary::Unstructured;
 use bauta_statement::csr::KeyType;
 use bauta_statement::field::Fr;
+use bauta_statement::file::issuer_set::Issuer;
 use bauta_statement::file::{self, Body, FileError, Header, Kind, SignedFile};
 use bauta_statement::policy::{
     CertificateProfile, Disclosure, EpochRoots, KeyDigest, Literal, MOST_VALUE_SETS, Policy,
@@ -364,10 +365,13 @@ pub(crate) fn schema(data: &[u8]) {
 pub(crate) fn issuer_set(data: &[u8]) {
     if let Some(Body::IssuerSet(set)) = parsed(Kind::IssuerSet, data) {
         for issuer in &set.issuers {
-            assert_eq!(
-                issuer.key().map(|key| key.to_bytes()),
-                Ok(issuer.public_key)
-            );
+            match issuer {
+                Issuer::Native(native) => assert_eq!(
+                    native.key().map(|key| key.to_bytes()),
+                    Ok(native.public_key)
+                ),
+                Issuer::X509Rsa(ca) => assert_eq!(issuer.public_key(), ca.public_key.modulus()),
+            }
             assert!(issuer.origin(Fr::from(1)).is_ok());
         }
     }

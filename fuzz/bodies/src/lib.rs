@@ -86,6 +86,7 @@ targets! {
     statement::outside_certificate(
         "statement/src/certificate/outside.rs::OutsideCertificate::from_der"
     );
+    statement::crl("statement/src/crl.rs::Crl::from_der");
     statement::rsa_key("statement/src/rsa_key.rs::RsaPublicKey::from_be_bytes");
     statement::pseudonym("statement/src/certificate/leaf.rs::Pseudonym::parse");
     statement::evidence("statement/src/certificate/evidence.rs::Evidence::decode");

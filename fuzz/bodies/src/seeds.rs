@@ -35,12 +35,14 @@ use bauta_statement::field::to_bytes;
 use bauta_statement::file::hierarchy::{
     Der, InstallCaCertificate, RequestCaCertificate, SignSubordinateCa,
 };
+use bauta_statement::file::issuer_set::{Issuer, X509RsaIssuer};
 use bauta_statement::file::key_operation::{CaSubject, KeyOperation, SignCaCertificate};
 use bauta_statement::file::{Kind, authority::Mode};
 use bauta_statement::group::{g1_to_bytes, g2_to_bytes};
 use bauta_statement::note::{NoteSigner, sha256, sign};
 use bauta_statement::presentation::Opening;
 use bauta_statement::relation::Relation;
+use bauta_statement::rsa_key::RsaPublicKey;
 use bauta_statement::vector::AttributeValue;
 use bauta_statement::verifying_key::VerifyingKey;
 use rand_chacha::ChaCha20Rng;
@@ -373,6 +375,18 @@ pub(crate) fn file_texts() -> Vec<String> {
             include_str!("../../../docs/examples/schema.json"),
         ),
         world.issuer_set_text(1, &world.issuer),
+        World::issuers_text(
+            1,
+            &[
+                Issuer::Native(world.issuer.clone()),
+                Issuer::X509Rsa(X509RsaIssuer {
+                    name: "acme".into(),
+                    public_key: RsaPublicKey::from_be_bytes(&[0xc1; 256]).unwrap(),
+                    schema: "employee".into(),
+                    revocation_quota: 1_000,
+                }),
+            ],
+        ),
         world.list_text(1, crate::world::FAR, &["01", "ff02"]),
         world.generate_text("ca-1", 1),
         world.certificate_text(1),
@@ -696,6 +710,16 @@ pub fn all() -> BTreeMap<&'static str, Vec<(String, Vec<u8>)>> {
         let spki = Request::from_der(&request).unwrap().key.spki().to_vec();
         add("public_key", name, spki);
         add("csr", name, request);
+    }
+    for (name, crl) in [
+        ("empty", vector!("crl/empty.der")),
+        ("two", vector!("crl/two.der")),
+        ("users_only", vector!("crl/users_only.der")),
+        ("shard", vector!("crl/bad_shard.der")),
+        ("delta", vector!("crl/bad_delta.der")),
+        ("removed", vector!("crl/bad_removed.der")),
+    ] {
+        add("crl", name, crl);
     }
     add("leaf", "plain", hex_vector!("certificate/leaf.hex"));
     add(

@@ -1,5 +1,6 @@
 //! Targets of the statement crate's binary encodings, and of note keys.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
@@ -10,9 +11,10 @@ use bauta_statement::challenge::{Challenge, ChallengeKey, ENCODED_LENGTH};
 use bauta_statement::credential::{
     CredentialError, HolderSecret, IssuedCredential, NativeCredential,
 };
+use bauta_statement::crl::Crl;
 use bauta_statement::csr::{LONGEST_REQUEST, PublicKey, Request};
 use bauta_statement::eddsa;
-use bauta_statement::entry::{Body, Entry, MAX_ENTRY_BYTES};
+use bauta_statement::entry::{Body, Entry, MAX_ENTRY_BYTES, MAX_OBJECT_BYTES};
 use bauta_statement::file::fingerprint::Fingerprint;
 use bauta_statement::file::text as written;
 use bauta_statement::group::{
@@ -377,11 +379,28 @@ pub(crate) fn outside_certificate(data: &[u8]) {
     }
 }
 
+pub(crate) fn crl(data: &[u8]) {
+    let Ok(crl) = Crl::from_der(data) else {
+        return;
+    };
+    assert!(Crl::is_one(data) && data.len() <= MAX_OBJECT_BYTES as usize);
+    // What is signed is a part of the list, as it stands there.
+    assert!(data.windows(crl.signed.len()).any(|one| one == crl.signed));
+    assert!(crl.this_update < crl.next_update);
+    let serials: BTreeSet<&[u8]> = crl.serials.iter().map(Serial::as_be_bytes).collect();
+    assert_eq!(serials.len(), crl.serials.len());
+    let handles = crl.handles(scalars::Fr::from(1));
+    assert_eq!(handles.len(), crl.serials.len());
+    assert!(handles.iter().all(|handle| (1..u64::MAX).contains(handle)));
+}
+
 pub(crate) fn rsa_key(data: &[u8]) {
     let Ok(key) = RsaPublicKey::from_be_bytes(data) else {
         return;
     };
     assert_eq!(key.modulus(), data);
+    let pkcs1 = key.to_pkcs1().expect("it encodes");
+    assert_eq!(RsaPublicKey::from_pkcs1(&pkcs1).as_ref(), Ok(&key));
     // What is hashed says every octet: two keys with one digest would have one origin, and one handle for a serial number.
     let packed: Vec<u8> = key
         .packed()

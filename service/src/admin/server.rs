@@ -19,6 +19,7 @@ use axum::{
 use bauta_signer_protocol::{generation::GenerationTask, ledger_rulebook};
 use bauta_statement::{
     certificate,
+    crl::Crl,
     entry::{Body, Entry, MAX_OBJECT_BYTES, ObjectRef},
     file::{self, KeyOperation, SignedFile},
     note::Digest,
@@ -216,17 +217,21 @@ async fn log_file(Shared(admin): Shared<Arc<Admin>>, note: Bytes) -> Result<Json
     Ok(Json(Logged { index }))
 }
 
-/// Stores a signed file as an object and logs an entry that names it.
-async fn submit_file(state: &Arc<State>, note: Vec<u8>) -> Result<u64, Failure> {
-    let file = SignedFile::parse(&note).map_err(refused)?;
-    let object = ObjectRef::of(&note).map_err(refused)?;
-    let body = match file.body {
-        file::Body::Authority(_) => Body::Authority(object),
-        file::Body::Parameters(_) => Body::Parameters(object),
-        _ => Body::File(object),
+/// Stores a signed file or a CA's CRL as an object and logs an entry that names it.
+async fn submit_file(state: &Arc<State>, bytes: Vec<u8>) -> Result<u64, Failure> {
+    let object = ObjectRef::of(&bytes).map_err(refused)?;
+    let body = if Crl::is_one(&bytes) {
+        Crl::from_der(&bytes).map_err(refused)?;
+        Body::File(object)
+    } else {
+        match SignedFile::parse(&bytes).map_err(refused)?.body {
+            file::Body::Authority(_) => Body::Authority(object),
+            file::Body::Parameters(_) => Body::Parameters(object),
+            _ => Body::File(object),
+        }
     };
     // Judged before it is stored, so that the folder holds nothing that the log will not name.
-    store_object(state, note).await?;
+    store_object(state, bytes).await?;
     state.sequencer.submit(body).await.map_err(refused)
 }
 

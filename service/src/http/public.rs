@@ -159,10 +159,14 @@ pub(super) async fn revocations(
         .take(HANDLES_PER_PAGE)
         .map(u64::to_string)
         .collect();
-    Ok(
-        Json(json!({ "epoch": number, "count": count, "from": from, "handles": handles }))
-            .into_response(),
-    )
+    let ca_keys: Vec<String> = ledger
+        .revoking_keys()
+        .map(|key| HEXLOWER.encode(key.modulus()))
+        .collect();
+    Ok(Json(json!({
+        "epoch": number, "count": count, "from": from, "handles": handles, "ca_keys": ca_keys
+    }))
+    .into_response())
 }
 
 pub(super) async fn authority(Shared(state): Shared<Arc<State>>) -> Result<Response, Problem> {

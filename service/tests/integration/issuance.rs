@@ -12,7 +12,7 @@ use bauta_statement::{
     field::Fr,
     file::{
         self, Kind, SignedFile,
-        issuer_set::{Issuer, IssuerFormat, IssuerSet},
+        issuer_set::{Issuer, IssuerSet, NativeIssuer},
         parameters::{Parameters, Provenance, RelationParameters},
     },
     note::{Digest, NoteSigner},
@@ -97,15 +97,14 @@ impl Issuing {
         let lists = NoteSigner::generate(&mut OsRng, "desk").unwrap();
         let desk = SigningKey::generate(&mut OsRng);
         let set = IssuerSet {
-            issuers: vec![Issuer {
+            issuers: vec![Issuer::Native(NativeIssuer {
                 name: "desk".to_owned(),
-                format: IssuerFormat::Native,
                 public_key: desk.public_key().to_bytes(),
                 proof_of_possession: desk.prove_possession(&mut OsRng).to_bytes(),
                 schema: "employee".to_owned(),
                 note_key: lists.verifier(),
                 revocation_quota: 3,
-            }],
+            })],
         };
         let issuer_key = HEXLOWER.encode(&desk.public_key().to_bytes());
         let list = json!({ "issuer_key": issuer_key, "serials": [HEXLOWER.encode(&[REVOKED])] });

@@ -1,6 +1,8 @@
 //! The codec against golden vectors (`vectors/entry`), and against bytes that are no entry.
 use super::*;
-use crate::epoch::{Epoch, PolicyInForce};
+use crate::epoch::{
+    Epoch, MAX_EARLIER_CRLS, MAX_ISSUER_SETS, MAX_ISSUERS, MAX_POLICIES, MAX_SCHEMAS, PolicyInForce,
+};
 
 /// Miri interprets: of the cuts and flips it takes a few.
 const STEP: usize = if cfg!(miri) { 61 } else { 1 };
@@ -149,4 +151,27 @@ fn an_object_is_known_by_digest_and_length() {
     };
     assert!(!longer.fits(b"object"));
     assert!(ObjectRef::of(&vec![0; 1_000_001]).is_err());
+}
+
+#[test]
+fn an_epoch_with_all_that_may_be_in_force_fits() {
+    let policy = PolicyInForce {
+        policy: [7; 32],
+        object: [8; 32],
+        issuer_root: [9; 32],
+    };
+    let examples = examples();
+    let epoch = examples.iter().find_map(|(_, entry, _)| match &entry.body {
+        Body::Epoch(epoch) => Some(epoch.clone()),
+        _ => None,
+    });
+    let full = Epoch {
+        schemas: vec![[5; 32]; MAX_SCHEMAS],
+        issuer_sets: vec![[6; 32]; MAX_ISSUER_SETS],
+        policies: vec![policy; MAX_POLICIES],
+        revocation_lists: vec![[10; 32]; MAX_ISSUERS + MAX_EARLIER_CRLS],
+        ..epoch.unwrap()
+    };
+    let bytes = Entry::new(1, Body::Epoch(full)).encode().unwrap();
+    assert!(Entry::decode(&bytes).is_ok());
 }

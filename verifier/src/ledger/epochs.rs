@@ -11,9 +11,8 @@ use bauta_statement::schema::Schema;
 use bauta_statement::vector::Format;
 
 use super::error::{EpochUnavailable, Refusal};
-use super::state::{
-    CaInForce, EpochInForce, Files, Logged, LoggedParameters, PolicyInEpoch,
-};
+use super::revocations::IssuerLists;
+use super::state::{CaInForce, EpochInForce, Files, Logged, LoggedParameters, PolicyInEpoch};
 use crate::presentation::PolicyContext;
 
 /// A policy that an epoch does not have, though its newest version is logged.
@@ -67,8 +66,8 @@ pub(super) fn compute(
     let current = |issuer: &Issuer| {
         files
             .lists
-            .get(&issuer.name)
-            .is_some_and(|list| list.lasts(end))
+            .get(issuer.name())
+            .is_some_and(|lists| lists.expires() >= end)
     };
     let revocation_root = files.revoked.root();
     let mut named = Vec::new();
@@ -184,7 +183,12 @@ pub(super) fn compute(
         schemas: schemas.values().map(|one| one.object.digest).collect(),
         issuer_sets: issuer_sets.values().map(|one| one.object.digest).collect(),
         policies: named,
-        revocation_lists: files.lists.values().map(|one| one.object.digest).collect(),
+        revocation_lists: files
+            .lists
+            .values()
+            .flat_map(IssuerLists::objects)
+            .map(|object| object.digest)
+            .collect(),
         revocation_root: encode_root(&revocation_root),
         revocation_count: u32::try_from(files.handles.len()).map_err(|_| RootError::Full)?,
     };
@@ -209,7 +213,7 @@ fn accepted_formats(
 ) -> Vec<Format> {
     let issued = |format: &Format| {
         let mut issuers = set.issuers.iter();
-        issuers.any(|issuer| issuer.format.format() == format.of_origin())
+        issuers.any(|issuer| issuer.format() == format.of_origin())
     };
     let chooses = policy
         .parameters

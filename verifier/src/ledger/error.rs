@@ -1,7 +1,9 @@
 //! What the ledger refuses, and why: [`Refusal`] for entries that must not be in a log at all, [`InvalidIssuance`] for
 //! issuances that may stay there and earn nothing.
+use bauta_statement::crl::CrlError;
 use bauta_statement::entry::EntryError;
-use bauta_statement::epoch::{BoundsError, RootError};
+use bauta_statement::epoch::{BoundsError, MAX_EARLIER_CRLS, MAX_EARLIER_CRLS_OF_ONE, RootError};
+use bauta_statement::file::revocation_list::MAX_QUOTA;
 use bauta_statement::file::{FileError, Kind};
 use bauta_statement::note::{Digest, NoteError};
 
@@ -125,6 +127,25 @@ pub enum Refusal {
         /// Serials allowed.
         quota: u32,
     },
+    /// A CRL that says itself that it is no complete list.
+    #[error("{0}")]
+    Crl(#[from] CrlError),
+    /// A CRL of nobody known.
+    #[error(
+        "no X.509 CA of a logged issuer set has the key that signed this CRL; log an issuer set with the CA's key (`bauta issuer x509` prints it), or have that key sign the CRL"
+    )]
+    UnknownCa,
+    /// A CRL that its CA's place in this log does not allow.
+    #[error("the CRL of {name:?} is refused: {reason}")]
+    CrlOf {
+        /// The issuer.
+        name: String,
+        /// Why.
+        reason: CrlRefusal,
+    },
+    /// A signed note in place of a CRL.
+    #[error("the issuer {0:?} is an X.509 CA, whose revocation list is its CRL; log that, in DER")]
+    NoCrl(String),
     /// Verifying keys that may not be used.
     #[error("the parameters are refused: {0}")]
     Parameters(String),
@@ -158,6 +179,56 @@ pub enum Refusal {
     /// The epoch names other files or roots than the log gives.
     #[error("the epoch's {0} is not what the log gives")]
     EpochContent(&'static str),
+}
+
+/// Why a CA's CRL may not be logged now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CrlRefusal {
+    /// From the future.
+    #[error(
+        "its thisUpdate {this_update} is more than 120 s after the entry's time {time}; correct the CA's clock, or log it later"
+    )]
+    Early {
+        /// Unix seconds.
+        this_update: u64,
+        /// The entry's time.
+        time: u64,
+    },
+    /// Past its nextUpdate.
+    #[error(
+        "its nextUpdate {next_update} is not after the entry's time {time}; log the CA's newest CRL, or have it issue one"
+    )]
+    Expired {
+        /// Unix seconds.
+        next_update: u64,
+        /// The entry's time.
+        time: u64,
+    },
+    /// An older CRL, or another of the same number.
+    #[error(
+        "its cRLNumber {found} is not above {last}, that of the last logged one; log a newer CRL of the CA"
+    )]
+    Number {
+        /// Its cRLNumber.
+        found: u64,
+        /// Of the last logged one.
+        last: u64,
+    },
+    /// More serials than the issuer may revoke.
+    #[error(
+        "with it the CA has revoked {found} serials in this log, those included that have left its CRLs since, and its quota is {quota}; log an issuer set with a higher quota (at most {MAX_QUOTA})"
+    )]
+    Quota {
+        /// Serials revoked with it.
+        found: usize,
+        /// Serials allowed.
+        quota: u32,
+    },
+    /// More earlier CRLs than an epoch can name would be needed.
+    #[error(
+        "it drops what only earlier CRLs have, and an epoch names at most {MAX_EARLIER_CRLS_OF_ONE} earlier CRLs of one CA and {MAX_EARLIER_CRLS} of all; have the CA keep expired certificates on its CRLs, or begin the next log"
+    )]
+    Drops,
 }
 
 /// What is missing for an epoch.

@@ -1,17 +1,19 @@
 //! Validity of `parameters` and `file` entries; what all entries of files have in common.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bauta_statement::approval::ApprovalKey;
+use bauta_statement::crl::Crl;
 use bauta_statement::entry::ObjectRef;
 use bauta_statement::epoch::{
     MAX_ISSUER_SETS, MAX_ISSUERS, MAX_POLICIES, MAX_REVOKED, MAX_SCHEMAS,
 };
 use bauta_statement::file::authority::{Authority, Mode};
+use bauta_statement::file::issuer_set::Issuer;
 use bauta_statement::file::key_operation::Participant;
 use bauta_statement::file::parameters::Provenance;
 use bauta_statement::file::{
-    Body, Header, IssuerSet, KeyOperation, Kind, Parameters, RevocationList, SignedFile, Tombstone,
+    Body, Header, IssuerSet, KeyOperation, Kind, Parameters, SignedFile, Tombstone,
 };
 use bauta_statement::note::SigningParty;
 use bauta_statement::policy::{Policy, RelationName};
@@ -24,6 +26,7 @@ use super::Objects;
 use super::authority::{check_generation, check_repair, check_resharing};
 use super::error::Refusal;
 use super::hierarchy;
+use super::revocations::{self, IssuerLists};
 use super::state::{Files, Logged, LoggedParameters};
 use crate::keys::Keys;
 
@@ -49,7 +52,11 @@ impl Place<'_> {
 
     /// The file, if it has not expired.
     pub(super) fn file(&self) -> Result<SignedFile, Refusal> {
-        let file = SignedFile::parse(&self.bytes(&self.object)?)?;
+        self.read(&self.bytes(&self.object)?)
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<SignedFile, Refusal> {
+        let file = SignedFile::parse(bytes)?;
         if file.header.expires <= self.time {
             return Err(Refusal::Expired {
                 name: file.header.name,
@@ -142,9 +149,13 @@ fn decoded_keys(keys: &BTreeMap<RelationName, VerifyingKey>) -> Result<Arc<Keys>
     .map_err(|error| Refusal::Parameters(error.to_string()))
 }
 
-/// Every other signed file.
+/// Every other signed file, and CRLs.
 pub(super) fn file(files: &mut Files, place: &Place<'_>) -> Result<(), Refusal> {
-    let file = place.file()?;
+    let bytes = place.bytes(&place.object)?;
+    if Crl::is_one(&bytes) {
+        return revocations::crl(files, place, &bytes);
+    }
+    let file = place.read(&bytes)?;
     let name = file.header.name.clone();
     if files.retired(file.header.kind, &name) {
         return Err(Refusal::Retired { name });
@@ -153,7 +164,7 @@ pub(super) fn file(files: &mut Files, place: &Place<'_>) -> Result<(), Refusal> 
         Body::Policy(body) => policy(files, place, &file, body),
         Body::Schema(body) => schema(files, place, &file, body),
         Body::IssuerSet(body) => issuer_set(files, place, &file, body),
-        Body::RevocationList(body) => revocation_list(files, place, &file, body),
+        Body::RevocationList(body) => revocations::note(files, place, &file, body),
         Body::KeyOperation(body) => key_operation(files, place, &file, body),
         Body::Tombstone(body) => tombstone(files, &file, body),
         _ => Err(Refusal::WrongKind(file.header.kind)),
@@ -246,23 +257,34 @@ fn issuer_set(
     let mut issuers = files.issuers.clone();
     for issuer in &set.issuers {
         let clash = issuers.values().any(|known| {
-            (known.name == issuer.name) != (known.public_key == issuer.public_key)
-                || (known.name == issuer.name && known.format != issuer.format)
+            (known.name() == issuer.name()) != (known.public_key() == issuer.public_key())
         });
         if clash {
             return Err(Refusal::IssuerSet(format!(
                 "issuer {:?} had another key or format, or its key another name; a new key takes a new name",
-                issuer.name
+                issuer.name()
             )));
         }
-        issuers.insert(issuer.name.clone(), Arc::new(issuer.clone()));
+        // Or the quotas would no longer bound the tree.
+        let revoked = files
+            .lists
+            .get(issuer.name())
+            .map_or(0, IssuerLists::revoked);
+        if revoked > issuer.revocation_quota() as usize {
+            return Err(Refusal::IssuerSet(format!(
+                "the quota of {:?}, {}, is below the {revoked} serials that it revoked in this log already; leave it at that or more",
+                issuer.name(),
+                issuer.revocation_quota()
+            )));
+        }
+        issuers.insert(issuer.name().to_owned(), Arc::new(issuer.clone()));
     }
     if issuers.len() > MAX_ISSUERS {
         return Err(Refusal::TooMany("issuers", MAX_ISSUERS));
     }
     let quotas: u64 = issuers
         .values()
-        .map(|issuer| u64::from(issuer.revocation_quota))
+        .map(|issuer| u64::from(issuer.revocation_quota()))
         .sum();
     if quotas > u64::from(MAX_REVOKED) {
         return Err(Refusal::IssuerSet(format!(
@@ -276,65 +298,7 @@ fn issuer_set(
 }
 
 fn formats(set: &IssuerSet) -> Vec<Format> {
-    set.issuers
-        .iter()
-        .map(|issuer| issuer.format.format())
-        .collect()
-}
-
-fn revocation_list(
-    files: &mut Files,
-    place: &Place<'_>,
-    file: &SignedFile,
-    list: &RevocationList,
-) -> Result<(), Refusal> {
-    let name = &file.header.name;
-    let authority = files.authority.as_ref().ok_or(Refusal::NotPinned)?;
-    same_domain(&authority.body, &file.header)?;
-    let issuer = files
-        .issuers
-        .get(name)
-        .cloned()
-        .ok_or_else(|| Refusal::UnknownIssuer(name.clone()))?;
-    signed(
-        file,
-        std::slice::from_ref(&issuer.note_key),
-        1,
-        "the issuer's note key",
-    )?;
-    if list.issuer_key != issuer.public_key {
-        return Err(Refusal::ForeignKey(name.clone()));
-    }
-    let former = files.lists.get(name);
-    upward(&file.header, former.map(|former| former.header.version))?;
-    if former.is_some_and(|former| !list.extends(&former.body)) {
-        return Err(Refusal::NotAppended(name.clone()));
-    }
-    if list.serials.len() > issuer.revocation_quota as usize {
-        return Err(Refusal::Quota {
-            name: name.clone(),
-            found: list.serials.len(),
-            quota: issuer.revocation_quota,
-        });
-    }
-    let known = former.map_or(0, |former| former.body.serials.len());
-    let handles = list.handles()?;
-    // Two serials of one handle (64 bits) are one leaf.
-    let mut seen = BTreeSet::new();
-    let new: Vec<u64> = handles
-        .into_iter()
-        .skip(known)
-        .filter(|handle| !files.revoked.contains(*handle) && seen.insert(*handle))
-        .collect();
-    if !new.is_empty() {
-        Arc::make_mut(&mut files.revoked)
-            .extend(&new)
-            .map_err(|error| Refusal::IssuerSet(error.to_string()))?;
-        Arc::make_mut(&mut files.handles).extend_from_slice(&new);
-    }
-    let logged = place.logged(file, list);
-    files.lists.insert(name.clone(), logged);
-    Ok(())
+    set.issuers.iter().map(Issuer::format).collect()
 }
 
 fn key_operation(

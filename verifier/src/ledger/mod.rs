@@ -12,9 +12,10 @@ use bauta_statement::epoch::Epoch;
 use bauta_statement::file::hierarchy::InstallCaCertificate;
 use bauta_statement::file::issuer_set::Issuer;
 use bauta_statement::file::key_operation::{GenerateKey, SignCaCertificate};
-use bauta_statement::file::{Authority, KeyOperation, Kind, RevocationList};
+use bauta_statement::file::{Authority, KeyOperation, Kind};
 use bauta_statement::note::Digest;
 use bauta_statement::policy::Policy;
+use bauta_statement::rsa_key::RsaPublicKey;
 
 use crate::batch::verify_batch;
 use crate::presentation::{Refusal as PresentationRefusal, VerifiedClaim};
@@ -26,14 +27,16 @@ mod error;
 mod files;
 mod hierarchy;
 mod issuance;
+mod revocations;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transcript;
 
 pub use epochs::LeftOut;
-pub use error::{EpochUnavailable, InvalidIssuance, Refusal};
+pub use error::{CrlRefusal, EpochUnavailable, InvalidIssuance, Refusal};
 pub use issuance::ValidIssuance;
+pub use revocations::{CrlHistory, IssuerLists};
 pub use state::{CaInForce, EpochInForce, Logged, PolicyInEpoch};
 
 /// Seconds for which a valid issuance can be asked for by its index: longer than a share may be given for it.
@@ -485,14 +488,26 @@ impl Ledger {
         self.files.policies.values()
     }
 
-    /// The newest logged revocation list of an issuer.
-    pub fn revocation_list(&self, issuer: &str) -> Option<&Logged<RevocationList>> {
+    /// What counts of the logged revocation lists of an issuer.
+    pub fn revocation_lists(&self, issuer: &str) -> Option<&IssuerLists> {
         self.files.lists.get(issuer)
     }
 
     /// What the newest logged issuer set that names it says of an issuer.
     pub fn issuer(&self, name: &str) -> Option<&Arc<Issuer>> {
         self.files.issuers.get(name)
+    }
+
+    /// The keys of the X.509 CAs that have logged a CRL, in any issuer set or in none any more: with them a wallet computes the
+    /// handles of the CRLs that an epoch names.
+    pub fn revoking_keys(&self) -> impl Iterator<Item = &RsaPublicKey> {
+        self.files
+            .lists
+            .keys()
+            .filter_map(|name| match &**self.files.issuers.get(name)? {
+                Issuer::X509Rsa(ca) => Some(&ca.public_key),
+                Issuer::Native(_) => None,
+            })
     }
 
     /// Every revoked handle, in the order in which the tree of an epoch has them: the first `revocation_count` of them.

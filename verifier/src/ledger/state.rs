@@ -8,14 +8,13 @@ use bauta_statement::epoch::Epoch;
 use bauta_statement::file::authority::CaKey;
 use bauta_statement::file::issuer_set::Issuer;
 use bauta_statement::file::key_operation::SignCaCertificate;
-use bauta_statement::file::{
-    Authority, Header, IssuerSet, KeyOperation, Kind, Parameters, RevocationList,
-};
+use bauta_statement::file::{Authority, Header, IssuerSet, KeyOperation, Kind, Parameters};
 use bauta_statement::note::Digest;
 use bauta_statement::policy::{Policy, RelationName};
 use bauta_statement::schema::Schema;
 use bauta_statement::tree::RevocationTree;
 
+use super::revocations::IssuerLists;
 use crate::keys::Keys;
 use crate::presentation::PolicyContext;
 
@@ -128,7 +127,8 @@ pub(super) struct Files {
     pub(super) retired_keys: BTreeMap<[u8; 32], u64>,
     /// What the newest logged set says of each issuer.
     pub(super) issuers: BTreeMap<String, Arc<Issuer>>,
-    pub(super) lists: BTreeMap<String, Logged<RevocationList>>,
+    /// What counts of each issuer's revocation lists.
+    pub(super) lists: BTreeMap<String, IssuerLists>,
     pub(super) tombstones: BTreeSet<(Kind, String)>,
     pub(super) revoked: Arc<RevocationTree>,
     /// Handles in order of insertion.

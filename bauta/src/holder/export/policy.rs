@@ -1,7 +1,7 @@
 //! The witness behind a stored policy proof. The wallet does not keep it, so the trees that the epoch named are built again
 //! from the quickstart's log; whether they are the same, the comparison with the stored proof's inputs says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -53,7 +53,7 @@ pub(super) fn witness(
             "the log lacks an object that its epoch names",
         )?)?)
     };
-    let issuers = issuers(&epoch, policy, &read)?;
+    let issuers = issuers(&epoch, policy, &ledger, &read)?;
     let mut revoked = RevocationTree::new();
     revoked.extend(ledger.revoked_handles())?;
     let public = policy.public(&EpochRoots {
@@ -82,6 +82,7 @@ fn find(entries: &[Vec<u8>], number: u64) -> anyhow::Result<(&[Vec<u8>], Epoch)>
 fn issuers(
     epoch: &Epoch,
     policy: &Policy,
+    ledger: &Ledger,
     read: &dyn Fn(&Digest) -> anyhow::Result<SignedFile>,
 ) -> anyhow::Result<QuaternaryTree> {
     let mut schemas: BTreeMap<String, Schema> = BTreeMap::new();
@@ -89,13 +90,6 @@ fn issuers(
         let file = read(digest)?;
         if let file::Body::Schema(schema) = file.body {
             schemas.insert(file.header.name, *schema);
-        }
-    }
-    let mut current = BTreeSet::new();
-    for digest in &epoch.revocation_lists {
-        let header = read(digest)?.header;
-        if header.expires >= epoch.end() {
-            current.insert(header.name);
         }
     }
     let schemas = schemas
@@ -107,7 +101,11 @@ fn issuers(
         if let file::Body::IssuerSet(set) = file.body
             && file.header.name == policy.issuer_set
         {
-            let is_current = |one: &file::issuer_set::Issuer| current.contains(&one.name);
+            let is_current = |one: &file::issuer_set::Issuer| {
+                ledger
+                    .revocation_lists(one.name())
+                    .is_some_and(|lists| lists.expires() >= epoch.end())
+            };
             let origins = accepted_origins(policy, &set, &schemas, &is_current)?;
             return Ok(QuaternaryTree::of_members(&origins, ISSUER_SET_DEPTH)?);
         }

@@ -2,6 +2,7 @@
 
 use bauta_log::checkpoint::Checkpoint;
 use bauta_log::{CosignatureSigner, LogSigner, MemoryStorage, Tree};
+use bauta_statement::crl::Crl;
 use bauta_statement::eddsa::SigningKey;
 use bauta_statement::entry::ObjectRef;
 use bauta_statement::epoch::PolicyInForce;
@@ -9,10 +10,10 @@ use bauta_statement::file::authority::{
     Administrators, CaKey, LogIdentity, Quorum, Signer, VerifyingShare,
 };
 use bauta_statement::file::hierarchy::Purpose;
-use bauta_statement::file::issuer_set::IssuerFormat;
+use bauta_statement::file::issuer_set::{NativeIssuer, X509RsaIssuer};
 use bauta_statement::file::key_operation::{CaSubject, SignCaCertificate};
 use bauta_statement::file::parameters::RelationParameters;
-use bauta_statement::file::{Header, Kind, to_text};
+use bauta_statement::file::{Header, Kind, RevocationList, to_text};
 use bauta_statement::note::{CosignatureKey, NoteSigner, sign};
 use bauta_statement::policy::RelationName;
 use bauta_statement::relation::Relation;
@@ -39,6 +40,18 @@ fn cosigner(number: u8) -> CosignatureSigner {
         .unwrap()
 }
 
+fn crl_vector(name: &str) -> Vec<u8> {
+    let path = format!("{}/../vectors/crl/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap()
+}
+
+/// The key of the CA that signed the CRLs in `vectors/crl`.
+fn ca_key() -> RsaPublicKey {
+    let pem = String::from_utf8(crl_vector("ca.key")).unwrap();
+    let key = rcgen::KeyPair::from_pem(&pem).unwrap();
+    RsaPublicKey::from_pkcs1(key.public_key_raw()).unwrap()
+}
+
 /// Everything that a service serves, before it is signed; a test changes a part and serves that.
 struct World {
     authority: Authority,
@@ -60,6 +73,10 @@ struct World {
     between: usize,
     cosigners: u8,
     handles: Option<Vec<u64>>,
+    /// CRLs that the epoch names beside the list.
+    crls: Vec<Vec<u8>>,
+    /// Keys of CAs that the service names.
+    ca_keys: Vec<RsaPublicKey>,
     first: Option<Vec<u8>>,
 }
 
@@ -138,15 +155,14 @@ impl World {
             },
             schema: include_str!("../../../../docs/examples/schema.json").into(),
             set: IssuerSet {
-                issuers: vec![Issuer {
+                issuers: vec![Issuer::Native(NativeIssuer {
                     name: "desk".into(),
-                    format: IssuerFormat::Native,
                     public_key: key.public_key().to_bytes(),
                     proof_of_possession: key.prove_possession(&mut OsRng).to_bytes(),
                     schema: "employee".into(),
                     note_key: desk.verifier(),
                     revocation_quota: 10,
-                }],
+                })],
             },
             policy: include_str!("../../../../docs/examples/policy.json").into(),
             list: RevocationList {
@@ -177,6 +193,8 @@ impl World {
             between: 3,
             cosigners: 4,
             handles: None,
+            crls: Vec::new(),
+            ca_keys: Vec::new(),
             first: None,
         }
     }
@@ -227,7 +245,14 @@ impl World {
         let policy: Policy = serde_json::from_value(policy_value).unwrap();
         let by_name = BTreeMap::from([(schema.name.clone(), &schema)]);
         let origins = epoch::accepted_origins(&policy, &self.set, &by_name, &|_| true).unwrap();
-        let handles = self.list.handles().unwrap();
+        let mut handles = self.list.handles().unwrap();
+        for crl in &self.crls {
+            for handle in Crl::from_der(crl).unwrap().handles(ca_key().digest()) {
+                if !handles.contains(&handle) {
+                    handles.push(handle);
+                }
+            }
+        }
         let mut revoked = RevocationTree::new();
         revoked.extend(&handles).unwrap();
 
@@ -287,15 +312,23 @@ impl World {
                 object: keep(policy_note),
                 issuer_root: encode_root(&tree::members_root(&origins, ISSUER_SET_DEPTH).unwrap()),
             }],
-            revocation_lists: vec![keep(list_note)],
+            revocation_lists: self
+                .crls
+                .iter()
+                .cloned()
+                .chain([list_note])
+                .map(&mut keep)
+                .collect(),
             revocation_root: encode_root(&revoked.root()),
             revocation_count: u32::try_from(handles.len()).unwrap(),
         };
         (self.epoch)(&mut body);
         let entry = Entry::new(START - 600, Body::Epoch(body)).encode().unwrap();
-        everything
-            .handles
-            .insert(self.number, self.handles.clone().unwrap_or(handles));
+        let hint = RevokedHint {
+            in_order: self.handles.clone().unwrap_or(handles),
+            ca_keys: self.ca_keys.clone(),
+        };
+        everything.revoked.insert(self.number, hint);
 
         let mut tree = Tree::new(MemoryStorage::new());
         let mut entries = vec![
@@ -382,10 +415,10 @@ impl Served {
                         fetched.files.insert(path, found);
                     }
                 }
-                Outcome::Missing(Missing::Handles(epoch)) => {
+                Outcome::Missing(Missing::Revoked(epoch)) => {
                     fetched
-                        .handles
-                        .insert(epoch, self.everything.handles[&epoch].clone());
+                        .revoked
+                        .insert(epoch, self.everything.revoked[&epoch].clone());
                 }
             }
         }
@@ -567,7 +600,7 @@ fn objects_are_what_the_epoch_names() {
         lying.everything = Fetched {
             objects: served.everything.objects.clone(),
             files: served.everything.files.clone(),
-            handles: served.everything.handles.clone(),
+            revoked: served.everything.revoked.clone(),
         };
         lying
             .everything
@@ -664,6 +697,115 @@ fn revocation_lists_are_their_issuers() {
         world.list.issuer_key = SigningKey::generate(&mut OsRng).public_key().to_bytes();
     });
     refused!(result, GuardError::ListUnsigned { .. });
+}
+
+/// A world whose set has a CA besides, with these CRLs in the epoch.
+fn with_ca(names: &[&str]) -> World {
+    let mut world = World::new();
+    world.set.issuers.push(Issuer::X509Rsa(X509RsaIssuer {
+        name: "acme".into(),
+        public_key: ca_key(),
+        schema: "employee".into(),
+        revocation_quota: 10,
+    }));
+    world.crls = names
+        .iter()
+        .map(|name| crl_vector(&format!("{name}.der")))
+        .collect();
+    world
+}
+
+#[test]
+fn crls_are_their_cas_and_the_tree_follows_from_them() {
+    // Three native serials and three of the CA, of which the newest CRL has two.
+    let checked = with_ca(&["two", "dropped"]).check().unwrap();
+    assert_eq!(checked.revoked.len(), 6);
+    // Without the earlier CRL nobody could tell who revoked what the newest does not have.
+    let mut world = with_ca(&["two", "dropped"]);
+    world.epoch = |epoch| {
+        epoch.revocation_lists.remove(0);
+    };
+    refused!(
+        world.check(),
+        GuardError::Root("the list of revoked handles")
+    );
+    for names in [&["other"][..], &["dropped", "other"]] {
+        refused!(with_ca(names).check(), GuardError::CrlUnsigned { .. });
+    }
+    let mut world = with_ca(&["two"]);
+    *world.crls[0].last_mut().unwrap() ^= 1;
+    refused!(world.check(), GuardError::CrlUnsigned { .. });
+    // Objects are only read when they are what the epoch names, and then in full.
+    let mut world = with_ca(&[]);
+    world.epoch = |epoch| {
+        epoch
+            .revocation_lists
+            .push(sha256(&crl_vector("bad_delta.der")))
+    };
+    let mut served = world.serve();
+    let bad = crl_vector("bad_delta.der");
+    served.everything.objects.insert(sha256(&bad), bad);
+    refused!(served.check(None, NOW), GuardError::Malformed { .. });
+}
+
+#[test]
+fn a_ca_without_a_fresh_crl_is_in_no_root() {
+    // `serve` computes the root as if every list were fresh.
+    refused!(
+        with_ca(&[]).check(),
+        GuardError::Root("the policy's issuer root")
+    );
+    // The newest counts, though an earlier one ends later.
+    let pem = |name| String::from_utf8(crl_vector(name)).unwrap();
+    let key = rcgen::KeyPair::from_pem(&pem("ca.key")).unwrap();
+    let signer = rcgen::Issuer::from_ca_cert_pem(&pem("ca.pem"), key).unwrap();
+    let at = |seconds| rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(seconds);
+    for (until, fresh) in [(START + 3599, false), (START + 3600, true)] {
+        let newest = rcgen::CertificateRevocationListParams {
+            this_update: at(START),
+            next_update: at(until),
+            crl_number: 9u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        for reversed in [false, true] {
+            let mut world = with_ca(&["two"]);
+            world
+                .crls
+                .push(newest.signed_by(&signer).unwrap().der().to_vec());
+            if reversed {
+                world.crls.reverse();
+            }
+            let checked = world.check();
+            if fresh {
+                assert_eq!(checked.unwrap().revoked.len(), 5);
+            } else {
+                refused!(checked, GuardError::Root("the policy's issuer root"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ca_that_is_in_no_set_still_revoked() {
+    let mut world = World::new();
+    world.crls = vec![crl_vector("two.der")];
+    refused!(world.check(), GuardError::CrlUnsigned { .. });
+    world.ca_keys = vec![ca_key()];
+    assert_eq!(world.check().unwrap().revoked.len(), 5);
+}
+
+#[test]
+fn a_note_is_no_list_of_a_ca() {
+    let mut world = with_ca(&["two"]);
+    let Some(Issuer::X509Rsa(ca)) = world.set.issuers.last_mut() else {
+        panic!("the CA");
+    };
+    // The desk's note bears the CA's name.
+    ca.name = "desk".into();
+    world.set.issuers.remove(0);
+    refused!(world.check(), GuardError::ListUnsigned { .. });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use bauta_statement::entry::{Body, Entry};
 use bauta_statement::epoch::{self, Epoch, RootError};
 use bauta_statement::file::authority::{Authority, Mode};
-use bauta_statement::file::issuer_set::{Issuer, IssuerSet};
+use bauta_statement::file::issuer_set::{Issuer, IssuerSet, NativeIssuer};
 use bauta_statement::file::key_operation::KeyOperation;
 use bauta_statement::file::parameters::{Parameters, Provenance, RelationParameters};
 use bauta_statement::file::{Kind, to_text};
@@ -14,7 +14,7 @@ use bauta_statement::relation::Relation;
 use serde_json::json;
 
 use super::world::{FAR, HOUR, START, World};
-use crate::ledger::{EpochUnavailable, Ledger, Refusal, Verdict};
+use crate::ledger::{EpochUnavailable, IssuerLists, Ledger, Refusal, Verdict};
 
 /// What is broken, and how.
 type Case<T> = (&'static str, fn(&mut T));
@@ -683,10 +683,12 @@ fn the_wallet_computes_the_same_roots() {
     let note = world.by_desk(&world.list_text(2, FAR, &["05", "01", "03"]));
     world.submit(note).unwrap();
     let epoch = world.turn();
-    let list = world.ledger.revocation_list("desk").unwrap().body.clone();
-    let lists = [list.as_ref()];
+    let Some(IssuerLists::Native(list)) = world.ledger.revocation_lists("desk") else {
+        panic!("a native list");
+    };
+    let named = list.body.handles().unwrap();
     let handles = world.ledger.revoked_handles().to_vec();
-    let tree = epoch::check_revocations(&handles, &lists).unwrap();
+    let tree = epoch::check_revocations(&handles, named.clone()).unwrap();
     assert_eq!(epoch::encode_root(&tree.root()), epoch.revocation_root);
     assert_eq!(handles.len(), epoch.revocation_count as usize);
     // The hint is untrusted: one missing, one more, one twice.
@@ -695,7 +697,7 @@ fn the_wallet_computes_the_same_roots() {
     let twice = [handles[0], handles[1], handles[2], handles[0]];
     for hint in [&handles[..2], &more, &twice] {
         assert_eq!(
-            epoch::check_revocations(hint, &lists).err(),
+            epoch::check_revocations(hint, named.clone()).err(),
             Some(RootError::Handles)
         );
     }
@@ -703,7 +705,7 @@ fn the_wallet_computes_the_same_roots() {
     let schemas = BTreeMap::from([("employee".to_owned(), &schema)]);
     let policy = world.ledger.newest_policy("staff").unwrap().body.clone();
     let set = IssuerSet {
-        issuers: vec![world.issuer.clone()],
+        issuers: vec![Issuer::Native(world.issuer.clone())],
     };
     let root = epoch::issuer_root(&policy, &set, &schemas, &|_| true).unwrap();
     let digest = world.policy_digest("staff");
@@ -743,9 +745,9 @@ fn quotas_of_all_issuers_fit_the_tree() {
     for issuer in &mut issuers {
         issuer.revocation_quota = 20_000;
     }
-    let text = |version, issuers: &[Issuer]| {
+    let text = |version, issuers: &[NativeIssuer]| {
         let set = IssuerSet {
-            issuers: issuers.to_vec(),
+            issuers: issuers.iter().cloned().map(Issuer::Native).collect(),
         };
         to_text(&World::header(Kind::IssuerSet, "all", version, FAR), &set).unwrap()
     };

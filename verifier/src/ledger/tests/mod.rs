@@ -1,4 +1,5 @@
 //! Each rule of `docs/spec/log.md` with the case that breaks it.
+mod crls;
 mod custody;
 mod files;
 mod hierarchy;

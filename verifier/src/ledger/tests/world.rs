@@ -14,7 +14,7 @@ use bauta_statement::file::authority::{
     Administrators, Authority, CaKey, LogIdentity, Mode, Quorum, Signer, ca_key_id,
 };
 use bauta_statement::file::hierarchy::Purpose;
-use bauta_statement::file::issuer_set::{Issuer, IssuerFormat, IssuerSet};
+use bauta_statement::file::issuer_set::{Issuer, IssuerSet, NativeIssuer};
 use bauta_statement::file::key_operation::{
     CaSubject, GenerateKey, KeyOperation, Participant, RepairShare, ReshareKey, SignCaCertificate,
 };
@@ -89,7 +89,7 @@ pub(crate) struct World {
     pub(crate) administrators: Vec<NoteSigner>,
     pub(crate) approvals: Vec<NoteSigner>,
     pub(crate) desk: NoteSigner,
-    pub(crate) issuer: Issuer,
+    pub(crate) issuer: NativeIssuer,
     /// Every accepted entry.
     pub(crate) entries: Vec<Vec<u8>>,
     /// The shares of each sharing.
@@ -175,9 +175,8 @@ impl World {
             .collect();
         let key = SigningKey::generate(&mut rng);
         let desk = note_signer("desk", 50);
-        let issuer = Issuer {
+        let issuer = NativeIssuer {
             name: "desk".into(),
-            format: IssuerFormat::Native,
             public_key: key.public_key().to_bytes(),
             proof_of_possession: key.prove_possession(&mut rng).to_bytes(),
             schema: "employee".into(),
@@ -381,11 +380,11 @@ impl World {
     }
 
     /// Other issuers with keys of their own.
-    pub(crate) fn issuers(&mut self, count: usize) -> Vec<Issuer> {
+    pub(crate) fn issuers(&mut self, count: usize) -> Vec<NativeIssuer> {
         (0..count)
             .map(|i| {
                 let key = SigningKey::generate(&mut self.rng);
-                Issuer {
+                NativeIssuer {
                     name: format!("issuer-{i}"),
                     public_key: key.public_key().to_bytes(),
                     proof_of_possession: key.prove_possession(&mut self.rng).to_bytes(),
@@ -447,9 +446,13 @@ impl World {
         )
     }
 
-    pub(crate) fn issuer_set_text(&self, version: u64, issuer: &Issuer) -> String {
+    pub(crate) fn issuer_set_text(&self, version: u64, issuer: &NativeIssuer) -> String {
+        Self::issuers_text(version, &[Issuer::Native(issuer.clone())])
+    }
+
+    pub(crate) fn issuers_text(version: u64, issuers: &[Issuer]) -> String {
         let set = IssuerSet {
-            issuers: vec![issuer.clone()],
+            issuers: issuers.to_vec(),
         };
         to_text(
             &Self::header(Kind::IssuerSet, "members", version, FAR),
