@@ -39,7 +39,7 @@ pub(crate) enum Purpose {
 /// `bauta policy`.
 #[derive(Subcommand)]
 pub(crate) enum Policy {
-    /// Check a policy or another file, signed or only its JSON body, and warn of what is likely a mistake.
+    /// Check a policy or another file, signed or only its JSON body, or a CA's CRL, and warn of what is likely a mistake.
     Check {
         /// The file.
         file: PathBuf,

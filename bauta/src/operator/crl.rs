@@ -3,10 +3,16 @@
 use std::path::Path;
 
 use bauta_statement::crl::Crl;
+use bauta_statement::file::text::format_time;
+use bauta_statement::note;
 use rustls_pki_types::CertificateRevocationListDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::print::{Exit, Failure};
+use crate::hex;
+use crate::print::{Exit, Failure, Printer};
+
+/// The largest file in which the largest CRL that the log takes may be: PEM is a third longer than DER.
+pub(crate) const LARGEST_FILE: u64 = 2 * note::MAX_NOTE_BYTES as u64;
 
 /// A CRL in a file, as the log takes it: in DER, whether it is in PEM or in DER there. `None` if the file holds no CRL.
 pub(crate) fn of_file(bytes: &[u8], path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
@@ -36,6 +42,25 @@ pub(crate) fn of_file(bytes: &[u8], path: &Path) -> anyhow::Result<Option<Vec<u8
     Crl::from_der(&der)
         .map_err(|error| Failure::new(Exit::Wrong, format!("{}: {error}", path.display())))?;
     Ok(Some(der))
+}
+
+/// Prints what a CRL says, and by which digest the log will name it. Whose it is only the log's issuer sets tell.
+pub(crate) fn describe(der: &[u8], printer: Printer) -> anyhow::Result<()> {
+    let crl = Crl::from_der(der)?;
+    let (from, until) = (format_time(crl.this_update)?, format_time(crl.next_update)?);
+    let digest = hex(&note::sha256(der));
+    let value = serde_json::json!({
+        "type": "crl", "number": crl.number, "serials": crl.serials.len(), "this_update": from, "next_update": until,
+        "digest": digest,
+    });
+    printer.result(
+        &value,
+        format!(
+            "CRL number {} is well-formed: {} serials, from {from} to {until}, digest {digest}; its signature is judged in the log",
+            crl.number,
+            crl.serials.len()
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use super::crl;
 use crate::{files, print::Printer};
 
 const LARGEST_OBJECT: u64 = 1 << 20;
-const LARGEST_FILE: u64 = 2 * note::MAX_NOTE_BYTES as u64;
 
 /// Logs signed files, in order; each is in the log under q cosignatures when this returns.
 pub(crate) async fn files(
@@ -41,8 +40,7 @@ pub(crate) async fn files(
 
 /// What the log takes of a file: a signed file as it is, a CA's CRL in DER.
 fn to_log(path: &Path) -> anyhow::Result<Vec<u8>> {
-    // PEM of the largest CRL that the log takes is a third longer.
-    let bytes = files::read(path, LARGEST_FILE)?;
+    let bytes = files::read(path, crl::LARGEST_FILE)?;
     Ok(crl::of_file(&bytes, path)?.unwrap_or(bytes))
 }
 

@@ -9,7 +9,7 @@ use bauta_statement::{
 };
 use serde_json::Value;
 
-use super::keys::read_administrator;
+use super::{crl, keys::read_administrator};
 use crate::{
     cli::SignFile,
     clock, files, hex,
@@ -21,7 +21,10 @@ const LIMIT: u64 = note::MAX_NOTE_BYTES as u64;
 const YEAR: u64 = 366 * 86_400;
 
 pub(crate) fn check(path: &Path, kind: Kind, printer: Printer) -> anyhow::Result<()> {
-    let bytes = files::read(path, LIMIT)?;
+    let bytes = files::read(path, crl::LARGEST_FILE)?;
+    if let Some(der) = crl::of_file(&bytes, path)? {
+        return crl::describe(&der, printer);
+    }
     let mut digest = None;
     let (header, body) = if is_note(&bytes) {
         let file = SignedFile::parse(&bytes).map_err(|error| wrong(path, &error))?;

@@ -115,6 +115,8 @@ fn the_walkthrough_can_be_walked() {
         &[
             "each with a presentation that verifies",
             "1 credential(s) revoked",
+            "\"format\": \"x509-rsa\"",
+            "CRL number 1 is well-formed",
             "certificate/certificate.pem: OK",
         ],
     );

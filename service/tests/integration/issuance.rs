@@ -157,6 +157,8 @@ impl Issuing {
                 .unwrap();
         }
         assert_eq!(revoked.len(), 1);
+        // No X.509 CA is among the issuers.
+        assert_eq!(handles["ca_keys"], json!([]));
         let schema: Schema = serde_json::from_value(schema()).unwrap();
         let holder = Holder::enrolled(&Written {
             issuer: &desk,
