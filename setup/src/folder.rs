@@ -460,14 +460,6 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// SHA-256 of `proving-key.bin`.
-#[cfg(test)]
-pub(crate) fn proving_key_digest(proving_key: &ProvingKey<Bn254>) -> [u8; 32] {
-    let mut hash = Hashing::new(io::sink());
-    proving_key.serialize_uncompressed(&mut hash).unwrap();
-    hash.digest()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -277,7 +277,7 @@ fn arbitrary_policy(input: &mut Unstructured<'_>) -> PolicyBody {
         parameters: (0..below(input, 4))
             .map(|_| {
                 (
-                    RelationName(Relation::ALL[below(input, 3)]),
+                    RelationName(Relation::BASIC[below(input, 3)]),
                     KeyDigest([byte(input); 32]),
                 )
             })

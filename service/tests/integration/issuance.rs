@@ -84,7 +84,7 @@ impl Issuing {
         world.make_ca().await;
         let client = world.client();
         let mut relations = Vec::new();
-        for relation in Relation::ALL {
+        for relation in Relation::BASIC {
             let key = parameters(relation).verifying_key().encode();
             client.submit_object(&key).await.unwrap();
             relations.push(RelationParameters {

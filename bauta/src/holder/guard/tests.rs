@@ -143,7 +143,7 @@ impl World {
         Self {
             authority,
             parameters: Parameters {
-                relations: Relation::ALL
+                relations: Relation::BASIC
                     .into_iter()
                     .map(|relation| RelationParameters {
                         relation: RelationName(relation),

@@ -156,7 +156,7 @@ pub(crate) fn write(folder: &Folder, parameters: &Path) -> anyhow::Result<()> {
         now: NOW.to_string(),
         counter: 2,
         revoked: revoked.iter().map(u64::to_string).collect(),
-        relations: Relation::ALL.map(|one| one.name().to_owned()).to_vec(),
+        relations: Relation::BASIC.map(|one| one.name().to_owned()).to_vec(),
     };
     for (name, bytes) in [
         ("wallet.bin", wallet.encode().as_slice()),
@@ -185,7 +185,7 @@ fn text(kind: Kind, name: &str, body: &impl Serialize) -> anyhow::Result<String>
 /// Copies each parameter set of the cache to `keys/<relation>/`, and gives the body of the file that names them.
 fn copy_parameters(folder: &Folder, cache: &Path) -> anyhow::Result<Parameters> {
     let mut relations = Vec::new();
-    for relation in Relation::ALL {
+    for relation in Relation::BASIC {
         let set = bauta_setup::load_or_make(cache, relation, &mut |_| ())?;
         let verifying = set.verifying_key();
         relations.push(RelationParameters {
