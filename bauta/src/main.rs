@@ -55,7 +55,11 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<()> {
             printer.result(&report, report.text())
         }
         Command::Prepare(arguments) => {
-            let report = holder::prepare(&arguments, &|line| printer.note(line)).await?;
+            let spinner = printer.spinner();
+            let progress = |what: &str| spinner.set_message(what.to_owned());
+            let report = holder::prepare(&arguments, &progress).await;
+            spinner.finish_and_clear();
+            let report = report?;
             printer.result(&report, report.text())
         }
         Command::Authenticate(arguments) => {

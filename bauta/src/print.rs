@@ -4,8 +4,10 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// Exit statuses; 2 is clap's, for a command line that does not parse.
@@ -95,10 +97,6 @@ impl Printer {
         }
     }
 
-    pub(crate) fn is_json(self) -> bool {
-        self.json
-    }
-
     /// The command's result: `text` for people, `value` for programs, on standard output.
     pub(crate) fn result(
         self,
@@ -122,6 +120,19 @@ impl Printer {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => Ok(written?),
         }
+    }
+
+    /// A line that changes while something goes on: for people, and on a terminal alone.
+    pub(crate) fn spinner(self) -> ProgressBar {
+        if self.json || self.silent {
+            return ProgressBar::hidden();
+        }
+        let spinner = ProgressBar::new_spinner().with_style(
+            ProgressStyle::with_template("   {spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        spinner.enable_steady_tick(Duration::from_millis(120));
+        spinner
     }
 
     /// A line on the way, for people alone.

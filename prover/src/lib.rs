@@ -14,6 +14,8 @@
 )]
 
 pub mod keys;
+#[cfg(test)]
+mod large_tests;
 mod msm;
 pub mod prepare;
 pub mod prove;

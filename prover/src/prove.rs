@@ -104,7 +104,7 @@ pub fn prove<C: Circuit>(
 /// Groth16's prover as arkworks has it, step by step (`ark_groth16::Groth16::create_proof_with_assignment`), with this crate's
 /// quotient and multi-scalar multiplication, which go one after the other: each uses all cores, and its memory is free before the
 /// next. Not generic, so that it is compiled here, where development builds are optimised too.
-fn groth16(
+pub(crate) fn groth16(
     key: &ProvingKey<Bn254>,
     assignment: &Assignment,
     sides: Sides,
@@ -132,7 +132,7 @@ fn groth16(
 }
 
 /// The plain Groth16 equation with γ = 1; a proof with a point at infinity is refused, because it could not be shown.
-fn verifies(
+pub(crate) fn verifies(
     key: &VerifyingKey,
     instances: &[Fr],
     a: &G1Affine,

@@ -60,6 +60,7 @@ pub struct ParameterSet {
     manifest: Manifest,
     proving_key: ProvingKey<Bn254>,
     verifying_key: VerifyingKey,
+    size: u64,
 }
 
 impl ParameterSet {
@@ -76,6 +77,11 @@ impl ParameterSet {
     /// The proving key, by value.
     pub fn into_proving_key(self) -> ProvingKey<Bn254> {
         self.proving_key
+    }
+
+    /// Bytes of both keys' files.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// The verifying key.
@@ -400,7 +406,7 @@ fn check(
         )
     };
     let mut hash = Sha256::new();
-    io::copy(&mut proving, &mut hash).map_err(file)?;
+    let length = io::copy(&mut proving, &mut hash).map_err(file)?;
     is_pinned(hash.finalize().into())?;
     proving.rewind().map_err(file)?;
     let mut read = Hashing::new(BufReader::with_capacity(BUFFER, proving));
@@ -417,6 +423,7 @@ fn check(
         manifest,
         proving_key,
         verifying_key: key,
+        size: length + verifying.len() as u64,
     })
 }
 

@@ -7,13 +7,22 @@
 use std::io::{self, Write};
 
 use ark_bn254::{Fr, G1Projective, G2Projective};
-use ark_ec::{CurveGroup, PrimeGroup, ScalarMul, scalar_mul::BatchMulPreprocessing};
-use ark_ff::{AdditiveGroup, Field};
+use ark_ec::{
+    AffineRepr, CurveGroup, PrimeGroup,
+    scalar_mul::BatchMulPreprocessing,
+    short_weierstrass::{Affine, Projective, SWCurveConfig},
+};
+use ark_ff::{AdditiveGroup, Field, PrimeField};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use ark_serialize::{CanonicalSerialize, SerializationError};
 use bauta_circuits::system::R1cs;
-use bauta_statement::verifying_key::VerifyingKey;
+use bauta_statement::{
+    additions::{Coordinate, Lists},
+    verifying_key::VerifyingKey,
+};
 use rand_chacha::rand_core::RngCore;
+#[cfg(feature = "parallel")]
+use rayon::prelude::*;
 
 use crate::development::MakeError;
 
@@ -38,8 +47,11 @@ pub struct Trapdoor<R> {
     pub tau: R,
 }
 
-/// Points that are multiplied at once: enough to share an inversion, and a step of the progress.
+/// Points between two calls of `progress`.
 const CHUNK: usize = 1 << 14;
+
+/// Points that share their inversions: as many as stay in the cache with what they are summed from.
+const TOGETHER: usize = 1 << 8;
 
 /// Writes the proving key of a shape.
 ///
@@ -90,7 +102,7 @@ pub fn generate<R: RngCore>(
         beta_g2: single_g2(beta),
         delta_g1: single(delta),
         delta_g2: single_g2(delta),
-        l: g1.batch_mul(inputs),
+        l: multiples(&g1, inputs),
     };
     key.write(&verifying.alpha_g1)?;
     key.write(&verifying.beta_g2)?;
@@ -154,20 +166,20 @@ impl Output<'_> {
     }
 
     /// The generator times each scalar, as a `Vec` is written: its length, then its elements.
-    fn query<G>(
+    fn query<P>(
         &mut self,
-        table: &BatchMulPreprocessing<G>,
-        scalars: impl ExactSizeIterator<Item = G::ScalarField>,
+        table: &BatchMulPreprocessing<Projective<P>>,
+        scalars: impl ExactSizeIterator<Item = Fr>,
     ) -> Result<(), MakeError>
     where
-        G: ScalarMul,
-        G::MulBase: CanonicalSerialize,
+        P: SWCurveConfig<ScalarField = Fr>,
+        P::BaseField: Coordinate,
     {
         self.write(&(scalars.len() as u64))?;
         let mut scalars = scalars.peekable();
         while scalars.peek().is_some() {
             let chunk: Vec<_> = scalars.by_ref().take(CHUNK).collect();
-            for point in table.batch_mul(&chunk) {
+            for point in multiples(table, &chunk) {
                 self.write(&point)?;
             }
             self.state.done += chunk.len();
@@ -175,6 +187,43 @@ impl Output<'_> {
         }
         Ok(())
     }
+}
+
+/// The table's point times each scalar, by affine additions: half the products of the table's own way.
+fn multiples<P>(table: &BatchMulPreprocessing<Projective<P>>, scalars: &[Fr]) -> Vec<Affine<P>>
+where
+    P: SWCurveConfig<ScalarField = Fr>,
+    P::BaseField: Coordinate,
+{
+    let sums = |scalars: &[Fr]| {
+        let mut lists = Lists::with_capacity(scalars.len() * table.table.len());
+        for scalar in scalars {
+            let limbs = scalar.into_bigint().0;
+            for (window, multiples) in table.table.iter().enumerate() {
+                let digit = bits(&limbs, window * table.window, table.window);
+                if let Some(point) = multiples.get(digit).filter(|point| !point.is_zero()) {
+                    lists.push(*point);
+                }
+            }
+            lists.close();
+        }
+        lists.sums()
+    };
+    #[cfg(feature = "parallel")]
+    return scalars.par_chunks(TOGETHER).flat_map_iter(sums).collect();
+    #[cfg(not(feature = "parallel"))]
+    scalars.chunks(TOGETHER).flat_map(sums).collect()
+}
+
+/// `count` bits, fewer than 64, from bit `start`.
+fn bits(limbs: &[u64; 4], start: usize, count: usize) -> usize {
+    let (limb, offset) = (start / 64, start % 64);
+    let low = limbs.get(limb).copied().unwrap_or(0) >> offset;
+    let high = match offset {
+        0 => 0,
+        _ => limbs.get(limb + 1).copied().unwrap_or(0) << (64 - offset),
+    };
+    ((low | high) & ((1 << count) - 1)) as usize
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! `bauta parameters`: the proofs' proving and verifying keys, made once and cached by digest.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::Context;
 use bauta_statement::{
@@ -22,6 +25,8 @@ pub(crate) struct Made {
     pub(crate) file_body: Vec<u8>,
     /// The encoded verifying keys, which are objects of the log.
     pub(crate) verifying_keys: Vec<Vec<u8>>,
+    /// What their keys take on disk, in bytes.
+    pub(crate) size: u64,
 }
 
 /// Where parameter sets are cached: `$BAUTA_CACHE`, else `$XDG_CACHE_HOME/bauta`, else `~/.cache/bauta`.
@@ -54,6 +59,7 @@ pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> any
         lines: Vec::new(),
         file_body: Vec::new(),
         verifying_keys: Vec::new(),
+        size: 0,
     };
     let mut relations = Vec::new();
     for relation in Relation::ALL {
@@ -75,6 +81,7 @@ pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> any
             length: u32::try_from(verifying_key.len())?,
             provenance: Provenance::Development,
         });
+        made.size += set.size();
         made.verifying_keys.push(verifying_key);
     }
     made.file_body = serde_json::to_vec_pretty(&Parameters { relations })?;
@@ -82,7 +89,17 @@ pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> any
 }
 
 pub(crate) fn run(arguments: &cli::Parameters, printer: Printer) -> anyhow::Result<()> {
-    let made = load_or_make(arguments.parameters.as_deref(), &|what| printer.note(what))?;
+    let start = Instant::now();
+    let spinner = printer.spinner();
+    let doing = |what| spinner.set_message(what);
+    let made = load_or_make(arguments.parameters.as_deref(), &doing);
+    spinner.finish_and_clear();
+    let made = made?;
+    printer.note(cost(
+        start.elapsed().as_secs_f64(),
+        made.size,
+        peak_memory(),
+    ));
     if let Some(out) = &arguments.out {
         files::write(&out.join("parameters.json"), &made.file_body)?;
         for (relation, key) in Relation::ALL.iter().zip(&made.verifying_keys) {
@@ -97,4 +114,39 @@ pub(crate) fn run(arguments: &cli::Parameters, printer: Printer) -> anyhow::Resu
     }
     let value: serde_json::Value = serde_json::from_slice(&made.file_body)?;
     printer.result(&value, made.lines.join("\n"))
+}
+
+/// What it took, for people.
+fn cost(seconds: f64, disk: u64, memory: Option<u64>) -> String {
+    let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+    let mut text = format!("{seconds:.1} s, {} MB on disk", megabytes(disk));
+    if let Some(memory) = memory {
+        text.push_str(&format!(", {} MB of memory at the most", megabytes(memory)));
+    }
+    text
+}
+
+/// The most memory that this process has had, in bytes, where the system tells (Linux).
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_took_is_told_as_far_as_it_is_known() {
+        assert_eq!(cost(12.34, 190_500_000, None), "12.3 s, 191 MB on disk");
+        let whole = cost(0.0, 1, Some(300_000_000));
+        assert_eq!(whole, "0.0 s, 1 MB on disk, 300 MB of memory at the most");
+        if cfg!(target_os = "linux") {
+            assert!(peak_memory().is_some_and(|bytes| bytes > 1_000_000));
+        }
+    }
 }

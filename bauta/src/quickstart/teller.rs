@@ -1,8 +1,8 @@
 //! How the story is told: a numbered line per step, with its time, and a bar or a spinner while it lasts.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::print::Printer;
 
@@ -33,20 +33,10 @@ impl Teller {
     pub(super) fn step(&mut self, what: &str) -> Step<'_> {
         self.number += 1;
         self.printer.note(format!("\n{}  {what}", self.number));
-        let bar = if self.printer.is_json() {
-            ProgressBar::hidden()
-        } else {
-            ProgressBar::new_spinner()
-        };
-        bar.set_style(
-            ProgressStyle::with_template("   {spinner} {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
-        bar.enable_steady_tick(Duration::from_millis(120));
         Step {
             teller: self,
             start: Instant::now(),
-            bar,
+            bar: self.printer.spinner(),
         }
     }
 
