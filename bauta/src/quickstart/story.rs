@@ -236,6 +236,8 @@ async fn authenticate(
     ));
     let remote = remote(layout, ports)?;
     let prepare = Prepare {
+        x509: None,
+        key: None,
         policy: POLICY.to_owned(),
         uses: 1,
         parameters: None,
