@@ -1,6 +1,8 @@
 //! The three real relations end to end: prove, show, verify, and every way in which a presentation must fail.
 
 mod common;
+#[path = "presentation/x509.rs"]
+mod x509;
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
