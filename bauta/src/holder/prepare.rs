@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use bauta_circuits::Circuit as _;
 use bauta_circuits::nullifier::NullifierWitness;
 use bauta_circuits::policy::{PolicyError, PolicyWitness};
 use bauta_circuits::possession::native::NativeWitness;
 use bauta_circuits::possession::x509_rsa::{Long, Standard, Variant, X509RsaWitness};
+use bauta_circuits::{Circuit as _, constraint_system};
 use bauta_log::LogPolicy;
 use bauta_prover::credential::{Credential, X509RsaCredential};
 use bauta_prover::keys::{Prover, ProvingKey};
@@ -31,7 +31,7 @@ use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::authenticate::native;
+use super::authenticate::{native, verifying_key};
 use super::client::{CallError, Connection, Server};
 use super::guard::{
     self, Checked, Fetched, GuardError, Missing, Offered, Outcome, Pins, RevokedHint, Seen,
@@ -376,10 +376,8 @@ fn make(
         }
     };
 
-    let possession = parameters(&folder, checked, relation, wish.progress)?;
     let nullifier = parameters(&folder, checked, Relation::Nullifier, wish.progress)?;
     for (relation, set) in [
-        (relation, &possession),
         (Relation::Policy, &policy),
         (Relation::Nullifier, &nullifier),
     ] {
@@ -387,12 +385,23 @@ fn make(
         wallet.contents.keys.insert(relation.name().to_owned(), key);
     }
 
-    let digest = possession.verifying_key().digest();
-    if stored
+    let key = named(checked, relation)?;
+    let known = verifying_key(&wallet.contents.keys, relation).is_ok_and(|one| one.digest() == key);
+    let proved = stored
         .possession
         .as_ref()
-        .is_none_or(|proof| proof.key != digest || proof.relation != relation)
-    {
+        .is_some_and(|proof| proof.key == key && proof.relation == relation);
+    if !(known && proved) {
+        // A large relation takes two seconds to record, as its key does to be read: at once, on two cores.
+        std::thread::spawn(move || {
+            constraint_system(relation);
+        });
+        let possession = parameters(&folder, checked, relation, wish.progress)?;
+        let text = BASE64.encode(&possession.verifying_key().encode());
+        wallet
+            .contents
+            .keys
+            .insert(relation.name().to_owned(), text);
         (wish.progress)("proving possession of the credential");
         let began = Instant::now();
         stored.possession = Some(possess(&stored.credential, possession, wish.offered)?);
@@ -532,6 +541,11 @@ fn parameters(
     relation: Relation,
     progress: &dyn Fn(&str),
 ) -> anyhow::Result<ParameterSet> {
+    parameter_set(folder, relation, &named(checked, relation)?, progress)
+}
+
+/// Digest of the verifying key that the epoch names for a relation.
+fn named(checked: &Checked, relation: Relation) -> anyhow::Result<Digest> {
     let named = checked
         .parameters
         .verifying_key(RelationName(relation))
@@ -541,7 +555,7 @@ fn parameters(
                 relation.name()
             )
         })?;
-    parameter_set(folder, relation, &named.verifying_key, progress)
+    Ok(named.verifying_key)
 }
 
 /// The parameter set with this verifying key, from a folder of sets (each in `<relation>-…`). One that everyone can make,
