@@ -111,3 +111,135 @@ pub(crate) fn stored(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bauta_circuits::Circuit as _;
+    use bauta_circuits::possession::x509_rsa::Standard;
+    use bauta_prover::prove::RelationProof;
+    use bauta_prover::wallet::StoredPolicy;
+    use bauta_statement::credential::{HolderSecret, IssuedCredential};
+    use bauta_statement::eddsa::SigningKey;
+    use bauta_statement::field::Fr;
+    use bauta_statement::relation::Relation;
+    use bauta_statement::vector::AttributeValue;
+    use x509_cert::Certificate;
+    use x509_cert::der::DecodePem;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn path(name: &str) -> String {
+        format!("{}/../vectors/x509_rsa/{name}", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    fn authority(name: &str, file: &str) -> Authority {
+        let pem = std::fs::read(path(file)).unwrap();
+        let certificate = Certificate::from_pem(pem).unwrap();
+        let key = certificate.tbs_certificate().subject_public_key_info();
+        let schema = r#"{"name": "employee", "subject_key": "email", "attributes": [
+            {"slot": 6, "name": "department", "type": "text", "source": {"subject": "2.5.4.11"}},
+            {"slot": 8, "name": "email", "type": "text", "source": {"san": "email"}, "required": true}
+        ]}"#;
+        Authority {
+            name: name.into(),
+            key: RsaPublicKey::from_pkcs1(key.subject_public_key.raw_bytes()).unwrap(),
+            schema: Schema::from_json(schema.as_bytes()).unwrap(),
+        }
+    }
+
+    fn loaded(certificate: &str) -> Identity {
+        Identity::load(&path(certificate), &path("client.key"), NOW).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_is_its_ca_s_and_signs_once() {
+        let authorities = [
+            authority("other", "other_ca.pem"),
+            authority("acme", "ca.pem"),
+        ];
+        let identity = loaded("openssl.pem");
+        let credential = identity.credential(&authorities).unwrap();
+        let department = AttributeValue::Text("Research".into());
+        let found = Credential::X509Rsa(Box::new(credential.clone())).attributes();
+        assert_eq!(found.get(1), Some(&department));
+        let expected = std::fs::read(path("possession.sig")).unwrap();
+        assert_eq!(identity.sign().unwrap().as_slice(), expected);
+        // The relation's own native check takes it.
+        let witness = credential.witness::<Standard>(identity.sign().unwrap());
+        assert_eq!(witness.unwrap().check(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_refused_says_why() {
+        let acme = || [authority("acme", "ca.pem")];
+        let refused = |certificate: &str, authorities: &[Authority]| {
+            let error = loaded(certificate).credential(authorities).unwrap_err();
+            error.to_string()
+        };
+        assert!(
+            refused("bad_other_ca.pem", &acme())
+                .contains("none of the CAs that the policy accepts (acme)")
+        );
+        assert!(refused("bad_server.pem", &acme()).contains("certificate of a server"));
+        assert!(refused("bad_two_emails.pem", &acme()).contains("2 values for email"));
+        assert!(refused("openssl.pem", &[]).contains("enrol at a desk"));
+        let stolen = Identity::load(&path("openssl.pem"), &path("other_client.key"), NOW);
+        let error = stolen.err().unwrap().to_string();
+        assert!(error.contains("belongs to the key"), "{error}");
+        let late = Identity::load(&path("openssl.pem"), &path("client.key"), 4_800_000_000);
+        assert!(late.is_err());
+    }
+
+    /// A wallet has one credential: an enrolled one is not lost to a certificate, and the proofs of a certificate are not another's.
+    #[test]
+    fn a_wallet_keeps_what_it_has() {
+        let read = |name: &str| {
+            let credential = loaded(name).credential(&[authority("acme", "ca.pem")]);
+            credential.unwrap()
+        };
+        let mut before = stored(None, read("openssl.pem")).unwrap();
+        before.policies.push(StoredPolicy {
+            policy: [1; 32],
+            epoch: 1,
+            proof: proof(),
+        });
+        let same = stored(Some(before.clone()), read("openssl.pem")).unwrap();
+        assert_eq!(same, before);
+        let renewed = stored(Some(before), read("step.pem")).unwrap();
+        assert!(renewed.policies.is_empty());
+
+        let mut rng = rand::rngs::OsRng;
+        let holder = HolderSecret::generate(&mut rng);
+        let issued = IssuedCredential::sign(
+            &SigningKey::generate(&mut rng),
+            &mut rng,
+            Fr::from(8u64),
+            1,
+            2,
+            3,
+            std::array::from_fn(|_| AttributeValue::Absent),
+            holder.commitment(),
+        );
+        let enrolled = Stored {
+            credential: Credential::Native(issued.accept(holder).unwrap()),
+            possession: None,
+            policies: Vec::new(),
+            uses: Vec::new(),
+        };
+        let error = stored(Some(enrolled), read("openssl.pem")).unwrap_err();
+        assert!(error.to_string().contains("--wallet"));
+    }
+
+    fn proof() -> RelationProof {
+        let key = bauta_setup::development(Relation::Nullifier).unwrap();
+        RelationProof {
+            relation: Relation::Policy,
+            key: [0; 32],
+            public: Vec::new(),
+            a: key.vk.alpha_g1,
+            b: key.vk.beta_g2,
+            c: key.vk.alpha_g1,
+        }
+    }
+}

@@ -127,6 +127,9 @@ targets! {
     verifier::certificate("verifier/src/certificate.rs::verify");
     wallet::wallet("prover/src/wallet.rs::Stored::decode");
     wallet::relation_proof("prover/src/prove.rs::RelationProof::decode");
+    wallet::x509_credential(
+        "prover/src/credential.rs::X509RsaCredential::read", "prover/src/credential.rs::X509RsaCredential::decode"
+    );
     protocol::to_node("signer/protocol/src/messages.rs::Message::decode");
     protocol::to_coordinator("signer/protocol/src/messages.rs::Message::decode");
     protocol::frost_package("signer/protocol/src/messages/signing.rs::FrostPackage::decode");

@@ -3,8 +3,11 @@
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
+use bauta_prover::credential::X509RsaCredential;
 use bauta_prover::prove::RelationProof;
 use bauta_prover::wallet::Stored;
+use bauta_statement::rsa_key::RsaPublicKey;
+use bauta_statement::schema::Schema;
 
 use crate::edit;
 use crate::seeds;
@@ -29,6 +32,18 @@ pub(crate) fn wallet(data: &[u8]) {
         assert_eq!(stored.encode().as_slice(), bytes);
         assert!(!format!("{stored:?}").contains("secret:"));
     }
+}
+
+/// A certificate, or one that its CA signed with edits: it is read natively as the relation reads it, before its signature is looked at.
+pub(crate) fn x509_credential(data: &[u8]) {
+    static GOOD: LazyLock<Vec<u8>> = LazyLock::new(seeds::client_certificate);
+    static CA: LazyLock<RsaPublicKey> = LazyLock::new(seeds::client_ca);
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(seeds::client_schema);
+    let bytes = edited(data, &GOOD);
+    let is_good = bytes == *GOOD;
+    let read = X509RsaCredential::read(bytes, CA.clone(), SCHEMA.clone());
+    // Nobody else has the CA's key.
+    assert_eq!(read.is_ok(), is_good);
 }
 
 pub(crate) fn relation_proof(data: &[u8]) {
