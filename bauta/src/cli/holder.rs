@@ -11,6 +11,10 @@ pub(crate) struct Quickstart {
     /// Folder that holds everything.
     #[arg(long, value_name = "DIR", default_value = "./bauta-data")]
     pub(crate) data: PathBuf,
+    /// Nobody enrols: the holder proves with an ordinary X.509 certificate of an RSA-2048 CA in the field. This makes a proving key
+    /// of about 190 MB the first time (some 20 s; then it is cached). It counts for a folder's first start.
+    #[arg(long)]
+    pub(crate) x509: bool,
     /// Exit after the last step instead of staying up.
     #[arg(long)]
     pub(crate) once: bool,
@@ -94,6 +98,12 @@ pub(crate) struct Prepare {
     /// Name of the policy.
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: String,
+    /// Prove with this X.509 client certificate (PEM or DER) instead of an enrolled credential.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) x509: Option<String>,
+    /// Its private key: a file, or a PKCS#11 URI (RFC 7512).
+    #[arg(long, value_name = "FILE|URI", requires = "x509")]
+    pub(crate) key: Option<String>,
     /// How many uses to prepare where the policy counts them.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) uses: u32,

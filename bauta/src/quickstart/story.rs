@@ -51,7 +51,8 @@ pub(super) async fn tell(
 
 fn make_parameters(teller: &mut Teller) -> anyhow::Result<parameters::Made> {
     let step = teller.step("Development parameters for the proofs, from a fixed public seed");
-    let made = parameters::load_or_make(None, &|what| step.doing(what))?;
+    let made =
+        parameters::load_or_make(None, parameters::relations(false), &|what| step.doing(what))?;
     for line in &made.lines {
         step.fact(line);
     }
@@ -237,6 +238,8 @@ async fn authenticate(
     let remote = remote(layout, ports)?;
     let prepare = Prepare {
         policy: POLICY.to_owned(),
+        x509: None,
+        key: None,
         uses: 1,
         parameters: None,
         remote: remote.clone(),
