@@ -352,7 +352,7 @@ def parse(text):
         raise Refused("file", "no JSON") from None
     vector = member({"computed": {}, **read} if type(read) is dict else read, SHAPE)
     possession = vector["keys"]["possession"]
-    demand(set(possession) <= {"1", "2", "3"}, "file", "a possession key of no format")
+    demand(set(possession) <= {"1", "2", "3", "4"}, "file", "a possession key of no format")
     vector["keys"]["possession"] = {int(code): member(key, "hex", "a key") for code, key in possession.items()}
     return vector
 

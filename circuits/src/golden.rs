@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use bauta_statement::relation::Relation;
 
 use crate::{
-    constraint_system,
+    constraint_system, constraint_system_digest,
     hunt::{Findings, gadget_findings, relation_findings},
     relation::{IN_PARTS, REGISTERED},
 };
@@ -18,11 +18,11 @@ fn describe() -> String {
     let large = IN_PARTS.iter().map(|relation| (relation, None));
     for (relation, findings) in whole.chain(large) {
         let shape = constraint_system(*relation);
-        let digest: String = shape
-            .digest()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = shape.digest();
+        if digest != constraint_system_digest(*relation) {
+            writeln!(text, "  (renew it in circuits/src/digests.rs)").unwrap();
+        }
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         writeln!(text, "{}", relation.name()).unwrap();
         writeln!(
             text,

@@ -8,6 +8,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+mod digests;
 pub mod gadgets;
 pub mod iden3;
 pub mod nullifier;
@@ -24,4 +25,5 @@ mod golden;
 #[cfg(test)]
 mod hunt;
 
+pub use digests::constraint_system_digest;
 pub use relation::{Circuit, compiled, constraint_system};

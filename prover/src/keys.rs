@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
-use ark_groth16::ProvingKey;
+/// A proving key as arkworks has it.
+pub type ProvingKey = ark_groth16::ProvingKey<Bn254>;
 
 use bauta_circuits::{Circuit, compiled};
 use bauta_statement::group::{FixedG1, FixedG2, Pedersen};
@@ -38,7 +39,7 @@ pub enum KeyError {
 }
 
 /// The verifying key of a proving key, in our own type. `None` if γ is not the generator.
-pub fn verifying_key(key: &ProvingKey<Bn254>) -> Option<VerifyingKey> {
+pub fn verifying_key(key: &ProvingKey) -> Option<VerifyingKey> {
     (key.vk.gamma_g2 == G2Affine::generator()).then(|| VerifyingKey {
         alpha_g1: key.vk.alpha_g1,
         beta_g2: key.vk.beta_g2,
@@ -50,7 +51,7 @@ pub fn verifying_key(key: &ProvingKey<Bn254>) -> Option<VerifyingKey> {
 
 /// A relation's proving key, checked.
 pub struct Prover<C: Circuit> {
-    pub(crate) proving: ProvingKey<Bn254>,
+    pub(crate) proving: ProvingKey,
     pub(crate) verifying: VerifyingKey,
     pub(crate) digest: [u8; 32],
     circuit: PhantomData<fn(C)>,
@@ -58,7 +59,7 @@ pub struct Prover<C: Circuit> {
 
 impl<C: Circuit> Prover<C> {
     /// Checks the key: γ, δ, the number of inputs, and that it is as large as the constraint system.
-    pub fn new(proving: ProvingKey<Bn254>) -> Result<Self, KeyError> {
+    pub fn new(proving: ProvingKey) -> Result<Self, KeyError> {
         let relation = C::RELATION;
         let verifying = verifying_key(&proving).ok_or(KeyError::Gamma(relation.name()))?;
         validate(relation.name(), &verifying, relation.key_points() - 1)?;

@@ -1,7 +1,7 @@
-//! What a relation of the size of possession by an X.509 certificate costs, until that relation is here: a TBSCertificate of up to
-//! 1,079 bytes is hashed, two RSA-2048 signatures are verified, and some more is hashed. Prints the times; for release builds:
+//! What possession of an X.509 certificate costs, part by part. Prints the times; for release builds:
 //!
 //!     cargo test --release --workspace --lib half_a_million_constraints -- --ignored --nocapture
+//!     cargo test --release --workspace --lib a_million_constraints -- --ignored --nocapture
 
 use std::{
     fs::File,
@@ -14,56 +14,43 @@ use ark_ff::{PrimeField, UniformRand};
 use ark_groth16::ProvingKey;
 use ark_serialize::CanonicalDeserialize;
 use bauta_circuits::{
-    gadgets::{
-        bytes::Bytes,
-        der::element,
-        natural::Natural,
-        rsa::{LIMBS_2048, PublicKey, verify},
-        sha256, spki, tbs,
-    },
-    system::{Lc, System},
+    Circuit,
+    possession::x509_rsa::{Long, Parts, Standard, Variant, X509RsaWitness},
 };
-use num_bigint::BigUint;
+use bauta_statement::{rsa_key::RsaPublicKey, schema::Schema};
+use data_encoding::BASE64;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use zeroize::Zeroizing;
 
-use crate::{msm::Digits, prove, quotient::Sides};
+use crate::{credential::X509RsaCredential, msm::Digits, prove, quotient::Sides};
 
-/// The signed part of a certificate, and the signature.
-fn parts(certificate: &[u8]) -> (&[u8], BigUint) {
-    let (_, start, _) = element(certificate, 0).unwrap();
-    let (_, _, end) = element(certificate, start).unwrap();
-    let (_, _, next) = element(certificate, end).unwrap();
-    let (_, bits, last) = element(certificate, next).unwrap();
-    let signature = BigUint::from_bytes_be(&certificate[bits + 1..last]);
-    (&certificate[start..end], signature)
+fn der(pem: &str) -> Vec<u8> {
+    let lines = pem.lines().filter(|line| !line.starts_with('-'));
+    BASE64.decode(lines.collect::<String>().as_bytes()).unwrap()
 }
 
-fn synthesize(recording: bool) -> System {
-    let (signed, signature) = parts(include_bytes!("../../vectors/tbs/serial_1_octet.der"));
-    let (authority, _) = parts(include_bytes!("../../vectors/tbs/ca.der"));
-    let (start, end) = tbs::fields(authority, &tbs::SHA256_WITH_RSA).unwrap().key;
-    let modulus = BigUint::from_bytes_be(spki::modulus(&authority[start..end], 256).unwrap());
+/// The CA's key: that of its own certificate, whose SubjectPublicKeyInfo holds it between two constants.
+fn issuer() -> RsaPublicKey {
+    let certificate = der(include_str!("../../vectors/x509_rsa/ca.pem"));
+    let tbs = Parts::of(&certificate).unwrap().tbs;
+    let before = [0x02, 0x82, 0x01, 0x01, 0x00];
+    let place = tbs.windows(5).position(|octets| octets == before).unwrap() + 5;
+    RsaPublicKey::from_be_bytes(&tbs[place..place + 256]).unwrap()
+}
 
-    let length = Fr::from(signed.len() as u64);
-    let mut system = System::new(&[length, Fr::from(100u64)], recording);
-    let hashed = |system: &mut System, length: &Lc, bytes: &[u8], room: usize| {
-        let bytes: Vec<Lc> = (0..room)
-            .map(|place| system.witness(Fr::from(bytes.get(place).copied().unwrap_or_default())))
-            .collect();
-        let string = Bytes::new(system, &bytes, length);
-        sha256::hash(system, &string)
-    };
-    let (length, hundred) = (system.instance(0), system.instance(1));
-    let digest = hashed(&mut system, &length, signed, 1079);
-    for _ in 0..2 {
-        let modulus = Natural::witness(&mut system, "modulus", &modulus, LIMBS_2048);
-        let signature = Natural::witness(&mut system, "signature", &signature, LIMBS_2048);
-        let key = PublicKey::new(&mut system, &modulus);
-        verify(&mut system, &key, &signature, &digest);
-    }
-    hashed(&mut system, &hundred, &signed[..100], 183);
-    system
+fn witness<V: Variant>(pem: &str) -> X509RsaWitness<V> {
+    let schema = r#"{"name": "employee", "subject_key": "email", "attributes": [
+        {"slot": 5, "name": "organisation", "type": "text", "source": {"subject": "2.5.4.10"}},
+        {"slot": 6, "name": "department", "type": "text", "source": {"subject": "2.5.4.11"}},
+        {"slot": 8, "name": "email", "type": "text", "source": {"san": "email"}, "required": true}
+    ]}"#;
+    let schema = Schema::from_json(schema.as_bytes()).unwrap();
+    let credential = X509RsaCredential::read(der(pem), issuer(), schema).unwrap();
+    let possession = include_bytes!("../../vectors/x509_rsa/possession.sig");
+    let witness = credential.witness(Zeroizing::new(*possession)).unwrap();
+    witness.check().unwrap();
+    witness
 }
 
 /// The most memory that the process has had, in megabytes.
@@ -105,8 +92,19 @@ impl Clock {
 #[test]
 #[ignore = "a measurement: half a minute, a gigabyte of memory, 0.2 GB of disk"]
 fn half_a_million_constraints() {
+    measure::<Standard>(include_str!("../../vectors/x509_rsa/smart_card.pem"));
+}
+
+#[test]
+#[ignore = "a measurement: a minute, two gigabytes of memory, 0.4 GB of disk"]
+fn a_million_constraints() {
+    measure::<Long>(include_str!("../../vectors/x509_rsa/long.pem"));
+}
+
+fn measure<V: Variant>(pem: &str) {
+    let witness = witness::<V>(pem);
     let mut clock = Clock::start();
-    let shape = synthesize(true).into_r1cs();
+    let shape = X509RsaWitness::<V>::record();
     clock.lap("record the shape");
     println!(
         "{} constraints, {} terms, {} witnesses",
@@ -138,7 +136,7 @@ fn half_a_million_constraints() {
     clock.lap("read them");
 
     let mut whole = Clock::start();
-    let assignment = synthesize(false).into_assignment();
+    let assignment = witness.assignment();
     clock.lap("values");
     let sides = Sides::of(&shape, &assignment).unwrap();
     clock.lap("rows");

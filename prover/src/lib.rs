@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod credential;
 pub mod keys;
 #[cfg(test)]
 mod large_tests;

@@ -20,7 +20,7 @@ pub enum PrepareError {
     )]
     Issuer,
     /// The handle is in the revocation tree.
-    #[error("the credential is revoked; enrol again")]
+    #[error("the credential is revoked; enrol again, or have another certificate issued")]
     Revoked,
     /// No alternative of the any-of group holds.
     #[error(

@@ -22,6 +22,7 @@ use bauta_statement::relation::{NullifierPublic, Relation};
 use bauta_statement::transcript::PresentationTranscript;
 use bauta_statement::vector::{AttributeValue, AttributeVector, Format, SECRET, SLOTS};
 
+use crate::credential::Credential;
 use crate::keys::{HidingKey, HolderKeys};
 use crate::prove::RelationProof;
 
@@ -54,6 +55,16 @@ pub struct Holding {
     pub vector: AttributeVector,
     /// The attributes behind slots 5..=15, which openings carry.
     pub attributes: Vec<AttributeValue>,
+}
+
+impl From<&Credential> for Holding {
+    fn from(credential: &Credential) -> Self {
+        Self {
+            format: credential.format(),
+            vector: credential.vector(),
+            attributes: credential.attributes(),
+        }
+    }
 }
 
 impl From<&NativeCredential> for Holding {

@@ -1,15 +1,18 @@
-//! The wallet's bytes: one credential and the proofs prepared with it. They hold the holder secret: erase them from memory
+//! The wallet's bytes: one credential and the proofs prepared with it. They hold the holder secret or a certificate: erase them from memory
 //! (the buffer does so itself) and seal them at rest.
 
 use zeroize::Zeroizing;
 
-use bauta_statement::credential::{CredentialError, NativeCredential};
+use bauta_statement::credential::NativeCredential;
 use bauta_statement::relation::Relation;
 
+use crate::credential::{Credential, CredentialDecodeError, X509RsaCredential};
 use crate::prove::{ProofDecodeError, RelationProof};
 
-/// Version of the encoding.
-const VERSION: u8 = 1;
+/// First byte of the encoding with a native credential.
+const NATIVE: u8 = 1;
+/// First byte of the encoding with an X.509 certificate.
+const X509_RSA: u8 = 2;
 
 /// A policy proof, and which policy and epoch it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +34,11 @@ pub struct StoredUse {
     pub proof: RelationProof,
 }
 
-/// What a wallet keeps of one native credential.
+/// What a wallet keeps of one credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// The credential, the holder secret with it.
-    pub credential: NativeCredential,
+    /// The credential, of a native one the holder secret with it.
+    pub credential: Credential,
     /// The possession proof, once made.
     pub possession: Option<RelationProof>,
     /// Policy proofs.
@@ -52,21 +55,24 @@ pub enum WalletError {
     Malformed(&'static str),
     /// The credential.
     #[error(transparent)]
-    Credential(#[from] CredentialError),
+    Credential(#[from] CredentialDecodeError),
     /// A proof.
     #[error(transparent)]
     Proof(#[from] ProofDecodeError),
 }
 
 impl Stored {
-    /// Version (1); credential; possession proof (empty if none); count (16 bits) and per policy: digest (32), epoch (8),
+    /// Format of the credential (1 native, 2 X.509); credential; possession proof (empty if none); count (16 bits) and per policy: digest (32), epoch (8),
     /// proof; count (16 bits) and per use: counter (4), proof. Variable parts have a 32-bit length; all big-endian.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let credential = self.credential.encode();
+        let (format, credential) = match &self.credential {
+            Credential::Native(credential) => (NATIVE, credential.encode()),
+            Credential::X509Rsa(credential) => (X509_RSA, credential.encode()),
+        };
         // Room for everything at once: a buffer that grows leaves copies of the secret behind.
         let proofs = 1 + self.policies.len() + self.uses.len();
         let mut out = Zeroizing::new(Vec::with_capacity(64 + credential.len() + proofs * 2048));
-        out.push(VERSION);
+        out.push(format);
         put(&mut out, &credential);
         put(
             &mut out,
@@ -97,16 +103,22 @@ impl Stored {
     /// Reads [`Self::encode`]'s bytes; nothing may follow. The credential's signature is checked again.
     pub fn decode(bytes: &[u8]) -> Result<Self, WalletError> {
         let mut reader = Reader { rest: bytes };
-        if reader.take()? != [VERSION] {
-            return Err(WalletError::Malformed("unknown version"));
-        }
-        let credential = NativeCredential::decode(reader.piece()?)?;
+        let [format] = reader.take()?;
+        let bytes = reader.piece()?;
+        let credential = match format {
+            NATIVE => NativeCredential::decode(bytes)
+                .map(Credential::Native)
+                .map_err(CredentialDecodeError::from)?,
+            X509_RSA => X509RsaCredential::decode(bytes)
+                .map(|credential| Credential::X509Rsa(Box::new(credential)))
+                .map_err(CredentialDecodeError::from)?,
+            _ => return Err(WalletError::Malformed("unknown version")),
+        };
+        let relation = Relation::possession(credential.format())
+            .ok_or(WalletError::Malformed("unknown format"))?;
         let possession = match reader.piece()? {
             [] => None,
-            bytes => Some(of(
-                RelationProof::decode(bytes)?,
-                Relation::PossessionNative,
-            )?),
+            bytes => Some(of(RelationProof::decode(bytes)?, relation)?),
         };
         let count = u16::from_be_bytes(reader.take()?);
         let policies = (0..count)

@@ -1,10 +1,13 @@
 //! The three real relations end to end: prove, show, verify, and every way in which a presentation must fail.
 
 mod common;
+#[path = "presentation/x509.rs"]
+mod x509;
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::UniformRand;
+use bauta_prover::credential::Credential;
 use bauta_prover::keys::{HolderKeys, KeyError, Prover, Tables};
 use bauta_prover::prove::{ProveError, RelationProof, prove};
 use bauta_prover::show::{Holding, Prepared, ShowError};
@@ -529,7 +532,7 @@ fn a_policy_without_a_scope_takes_two_proofs() {
 fn a_wallet_is_read_back_and_still_shows() {
     let story = story();
     let stored = Stored {
-        credential: story.credential.clone(),
+        credential: Credential::Native(story.credential.clone()),
         possession: Some(story.possession.clone()),
         policies: vec![StoredPolicy {
             policy: [4; 32],

@@ -11,7 +11,7 @@ use std::{
 use ark_bn254::Bn254;
 use ark_groth16::ProvingKey;
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
-use bauta_circuits::constraint_system;
+use bauta_circuits::constraint_system_digest;
 use bauta_statement::{
     relation::{DEVELOPMENT_VERIFYING_KEYS, Relation},
     verifying_key::{KeyDecodeError, UnsafeKey, VerifyingKey},
@@ -201,7 +201,7 @@ pub fn load_or_make(
     relation: Relation,
     progress: &mut dyn FnMut(Step),
 ) -> Result<ParameterSet, LoadError> {
-    let digest = hex(&constraint_system(relation).digest());
+    let digest = hex(&constraint_system_digest(relation));
     let folder = cache.join(format!(
         "{}-{}",
         relation.name(),
@@ -281,7 +281,7 @@ fn write_set(
     let manifest = Manifest {
         relation: relation.name().to_owned(),
         provenance,
-        constraint_system: hex(&constraint_system(relation).digest()),
+        constraint_system: hex(&constraint_system_digest(relation)),
         proving_key: hex(&file.digest()),
         verifying_key: hex(&Sha256::digest(&verifying)),
     };
@@ -347,7 +347,7 @@ impl Manifest {
                 found: manifest.relation,
             });
         }
-        if manifest.constraint_system != hex(&constraint_system(relation).digest()) {
+        if manifest.constraint_system != hex(&constraint_system_digest(relation)) {
             return Err(LoadError::ConstraintSystem(relation.name()));
         }
         Ok(manifest)

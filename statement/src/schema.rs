@@ -173,6 +173,12 @@ impl Schema {
         Ok(schema)
     }
 
+    /// Its JSON, in one line.
+    pub fn to_json(&self) -> Vec<u8> {
+        // A struct of strings and numbers has JSON.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
     /// Checks what serde cannot.
     ///
     /// # Errors

@@ -124,4 +124,6 @@ certificate bad_server server "$ada"
 certificate bad_authority authority "$ada"
 certificate bad_responder responder "$ada"
 certificate bad_two_emails two_emails "$ada"
+# What a holder signs once.
+printf %s bauta/v1/x509-possession | openssl dgst -sha256 -sign client.key -out possession.sig
 rm -rf db

@@ -173,6 +173,11 @@ impl PolicyContext {
         })
     }
 
+    /// The formats of credentials that the policy takes.
+    pub fn formats(&self) -> &[Format] {
+        &self.formats
+    }
+
     /// Whether the policy counts uses, so that presentations carry a nullifier.
     pub fn scoped(&self) -> bool {
         self.scoped

@@ -31,7 +31,7 @@ use serde::Serialize;
 mod proofs;
 mod wire;
 
-pub(super) use proofs::{prove_use, verifying_key};
+pub(super) use proofs::{native, prove_use, verifying_key};
 
 use super::client::{CallError, Server};
 use super::prepare::{Wish, later, ready};
@@ -219,6 +219,7 @@ impl Run<'_> {
             return Ok(prepared);
         }
         let wish = Wish {
+            offered: None,
             policy: name,
             uses: 1,
             remote: &self.arguments.remote,

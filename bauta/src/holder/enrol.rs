@@ -3,6 +3,7 @@
 
 use anyhow::Context;
 use bauta_issuer::{Enrolment, EnrolmentRequest};
+use bauta_prover::credential::Credential;
 use bauta_prover::wallet::Stored;
 use bauta_statement::field;
 use bauta_statement::vector::AttributeValue;
@@ -143,10 +144,10 @@ fn keep(
     let before = contents.stored().ok().filter(|_| renewed);
     let same = before
         .as_ref()
-        .is_some_and(|before| before.credential == credential);
+        .is_some_and(|before| before.credential.native() == Some(&credential));
     if !same {
         contents.store(&Stored {
-            credential,
+            credential: Credential::Native(credential),
             possession: None,
             policies: Vec::new(),
             uses: before.map(|before| before.uses).unwrap_or_default(),

@@ -25,7 +25,7 @@ use bauta_statement::{scope, snarkjs};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::authenticate::{policy_of, prove_use, verifying_key};
+use super::authenticate::{native, policy_of, prove_use, verifying_key};
 use super::wallet::{Contents, PendingUse, PreparedPolicy, Wallet};
 use crate::print::{Exit, Failure};
 use crate::{cli, files, hex, quickstart};
@@ -107,7 +107,7 @@ pub(crate) fn export_snarkjs(arguments: &cli::ExportSnarkjs) -> anyhow::Result<E
         let log = arguments.data.join("log");
         let of_policy = policy::witness(&log, contents, &stored, prepared, &policy)?;
         [
-            Some(native_witness(&stored.credential).assignment()),
+            Some(native_witness(native(&stored)?).assignment()),
             Some(of_policy.assignment()),
             Some(use_witness(&stored, &usage)?.assignment()),
         ]
@@ -133,7 +133,7 @@ pub(crate) fn export_snarkjs(arguments: &cli::ExportSnarkjs) -> anyhow::Result<E
             .collect();
         relations.push(writer.relation(&key, proof, &hidden, assignment.as_ref())?);
     }
-    writer.json("credential.json", &credential(&stored.credential))?;
+    writer.json("credential.json", &credential(native(&stored)?))?;
     Ok(ExportReport {
         out: arguments.out.clone(),
         policy: policy.name.clone(),
@@ -198,7 +198,7 @@ fn use_witness(stored: &Stored, usage: &StoredUse) -> anyhow::Result<NullifierWi
         anyhow::bail!("the stored nullifier proof has another number of inputs: prepare again");
     };
     let bound = u32::try_from(field::low_u64(&bound)).context("the bound of the stored proof")?;
-    let secret = stored.credential.holder().secret;
+    let secret = native(stored)?.holder().secret;
     Ok(NullifierWitness::new(secret, scope, usage.counter, bound))
 }
 

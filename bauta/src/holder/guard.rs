@@ -27,6 +27,7 @@ use bauta_statement::schema::Schema;
 use bauta_statement::tree::{ISSUER_SET_DEPTH, QuaternaryTree, RevocationTree};
 use serde::{Deserialize, Serialize};
 
+use super::possession::Authority as CertificateAuthority;
 use crate::hex;
 
 /// What the holder pinned, once and for all, from a place other than the service.
@@ -102,10 +103,30 @@ pub(crate) struct Checked {
     pub(crate) public: PolicyPublic,
     /// Origins of the accepted issuers.
     pub(crate) issuers: QuaternaryTree,
+    /// Those of them that are X.509 CAs.
+    pub(crate) authorities: Vec<CertificateAuthority>,
     pub(crate) revoked: RevocationTree,
     /// The signed text of the key operation that the CA's certificate is made from.
     pub(crate) ca_text: String,
     pub(crate) seen: Seen,
+}
+
+/// The X.509 CAs of a set whose list is current, each with its schema.
+fn authorities(
+    set: &IssuerSet,
+    schemas: &BTreeMap<String, &Schema>,
+    current: &dyn Fn(&Issuer) -> bool,
+) -> Vec<CertificateAuthority> {
+    let current = set.issuers.iter().filter(|issuer| current(issuer));
+    let authority = |issuer: &Issuer| match issuer {
+        Issuer::X509Rsa(authority) => Some(CertificateAuthority {
+            name: authority.name.clone(),
+            key: authority.public_key.clone(),
+            schema: (*schemas.get(issuer.schema())?).clone(),
+        }),
+        Issuer::Native(_) => None,
+    };
+    current.filter_map(authority).collect()
 }
 
 /// What came of a check.
@@ -325,6 +346,7 @@ impl Guard<'_> {
             authority,
             parameters,
             public,
+            authorities: authorities(&set.body, &by_name, &is_current),
             issuers,
             revoked,
             ca_text,

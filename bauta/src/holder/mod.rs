@@ -7,6 +7,7 @@ mod consent;
 mod enrol;
 mod export;
 mod guard;
+mod possession;
 mod prepare;
 mod verify;
 mod wallet;

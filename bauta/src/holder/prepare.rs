@@ -8,10 +8,13 @@ use anyhow::{Context, bail};
 use bauta_circuits::nullifier::NullifierWitness;
 use bauta_circuits::policy::{PolicyError, PolicyWitness};
 use bauta_circuits::possession::native::NativeWitness;
+use bauta_circuits::possession::x509_rsa::{Long, Standard, Variant, X509RsaWitness};
+use bauta_circuits::{Circuit as _, constraint_system};
 use bauta_log::LogPolicy;
-use bauta_prover::keys::Prover;
+use bauta_prover::credential::{Credential, X509RsaCredential};
+use bauta_prover::keys::{Prover, ProvingKey};
 use bauta_prover::prepare::{native_witness, satisfies};
-use bauta_prover::prove::{ProveError, prove};
+use bauta_prover::prove::{ProveError, RelationProof, prove};
 use bauta_prover::wallet::{Stored, StoredPolicy, StoredUse};
 use bauta_setup::ParameterSet;
 use bauta_statement::field;
@@ -19,16 +22,21 @@ use bauta_statement::file::text::parse_hex;
 use bauta_statement::note::{Digest, sha256};
 use bauta_statement::policy::{Policy, RelationName};
 use bauta_statement::relation::{DEVELOPMENT_VERIFYING_KEYS, Relation};
+use bauta_statement::rsa_key::MODULUS_LEN;
 use bauta_statement::rsa_key::RsaPublicKey;
 use bauta_statement::scope;
+use bauta_statement::vector::Format;
 use data_encoding::{BASE64, HEXLOWER};
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
+use super::authenticate::{native, verifying_key};
 use super::client::{CallError, Connection, Server};
 use super::guard::{
     self, Checked, Fetched, GuardError, Missing, Offered, Outcome, Pins, RevokedHint, Seen,
 };
+use super::possession::{self, Identity};
 use super::time;
 use super::wallet::{Contents, Pinned, PreparedPolicy, ScopeUse, Wallet};
 use crate::print::{Exit, Failure};
@@ -72,8 +80,13 @@ pub(crate) async fn prepare(
     arguments: &cli::Prepare,
     progress: &dyn Fn(&str),
 ) -> anyhow::Result<PrepareReport> {
-    let mut wallet = Wallet::open(&arguments.wallet, false)?;
+    let offered = match (&arguments.x509, &arguments.key) {
+        (Some(certificate), Some(key)) => Some(Identity::load(certificate, key, clock::now())?),
+        _ => None,
+    };
+    let mut wallet = Wallet::open(&arguments.wallet, offered.is_some())?;
     let wish = Wish {
+        offered: offered.as_ref(),
         policy: &arguments.policy,
         uses: arguments.uses,
         remote: &arguments.remote,
@@ -85,6 +98,8 @@ pub(crate) async fn prepare(
 
 /// What is to be prepared, and from where.
 pub(crate) struct Wish<'a> {
+    /// A certificate to prove with; what the wallet holds, if there is none.
+    pub(crate) offered: Option<&'a Identity>,
     pub(crate) policy: &'a str,
     pub(crate) uses: u32,
     pub(crate) remote: &'a cli::Remote,
@@ -94,7 +109,10 @@ pub(crate) struct Wish<'a> {
 
 /// Makes the wallet ready for a policy, and saves it.
 pub(crate) async fn ready(wallet: &mut Wallet, wish: &Wish<'_>) -> anyhow::Result<PrepareReport> {
-    let stored = wallet.contents.stored()?;
+    let held = match wish.offered {
+        None => Some(wallet.contents.stored()?),
+        Some(_) => wallet.contents.held()?,
+    };
     let pinned = pinned(&wallet.contents, wish.remote)?;
     let pins = Pins {
         authority: parse_hex(&pinned.authority)
@@ -117,6 +135,13 @@ pub(crate) async fn ready(wallet: &mut Wallet, wish: &Wish<'_>) -> anyhow::Resul
     wallet.contents.prune(now)?;
     // What was seen counts even if nothing can be proved.
     wallet.save()?;
+    let stored = match (wish.offered, held) {
+        (Some(offered), held) => {
+            possession::stored(held, offered.credential(&checked.authorities)?)?
+        }
+        (None, Some(held)) => held,
+        (None, None) => wallet.contents.stored()?,
+    };
     let report = make(wallet, stored, &checked, wish, now)?;
     wallet.save()?;
     Ok(report)
@@ -316,11 +341,43 @@ fn make(
         ));
     };
 
-    let possession = parameters(&folder, checked, Relation::PossessionNative, wish.progress)?;
+    let format = stored.credential.format();
+    let relation = Relation::possession(format)
+        .with_context(|| format!("{format:?} credentials cannot be proved yet: enrol at a desk"))?;
+    if checked.policy.scope.is_some() && stored.credential.native().is_none() {
+        bail!(
+            "policy {:?} counts uses, which no X.509 certificate can: enrol at a desk for it",
+            wish.policy
+        );
+    }
+    // What cannot be shown is told before anything long begins.
+    let number = checked.epoch.number;
     let policy = parameters(&folder, checked, Relation::Policy, wish.progress)?;
+    let digest = policy.verifying_key().digest();
+    let there = |one: &StoredPolicy| {
+        one.policy == checked.policy_digest
+            && one.epoch == number
+            && one.proof.key == digest
+            && one.proof.public == checked.public.to_inputs()
+    };
+    let unproved = match stored.policies.iter().any(there) {
+        true => None,
+        false => {
+            let witness = satisfies(
+                &stored.credential.vector(),
+                &checked.policy,
+                &checked.public,
+                &checked.issuers,
+                &checked.revoked,
+            )?;
+            let met = witness.check().map_err(ProveError::Untrue);
+            met.map_err(|error| unmet(error, &checked.policy))?;
+            Some(witness)
+        }
+    };
+
     let nullifier = parameters(&folder, checked, Relation::Nullifier, wish.progress)?;
     for (relation, set) in [
-        (Relation::PossessionNative, &possession),
         (Relation::Policy, &policy),
         (Relation::Nullifier, &nullifier),
     ] {
@@ -328,41 +385,32 @@ fn make(
         wallet.contents.keys.insert(relation.name().to_owned(), key);
     }
 
-    let digest = possession.verifying_key().digest();
-    if stored
+    let key = named(checked, relation)?;
+    let known = verifying_key(&wallet.contents.keys, relation).is_ok_and(|one| one.digest() == key);
+    let proved = stored
         .possession
         .as_ref()
-        .is_none_or(|proof| proof.key != digest)
-    {
+        .is_some_and(|proof| proof.key == key && proof.relation == relation);
+    if !(known && proved) {
+        // A large relation takes two seconds to record, as its key does to be read: at once, on two cores.
+        std::thread::spawn(move || {
+            constraint_system(relation);
+        });
+        let possession = parameters(&folder, checked, relation, wish.progress)?;
+        let text = BASE64.encode(&possession.verifying_key().encode());
+        wallet
+            .contents
+            .keys
+            .insert(relation.name().to_owned(), text);
         (wish.progress)("proving possession of the credential");
         let began = Instant::now();
-        let prover = Prover::<NativeWitness>::new(possession.into_proving_key())?;
-        stored.possession = Some(prove(
-            &prover,
-            &native_witness(&stored.credential),
-            &mut OsRng,
-        )?);
+        stored.possession = Some(possess(&stored.credential, possession, wish.offered)?);
         done("possession", began);
     }
 
-    let digest = policy.verifying_key().digest();
-    let number = checked.epoch.number;
-    let there = |one: &StoredPolicy| {
-        one.policy == checked.policy_digest
-            && one.epoch == number
-            && one.proof.key == digest
-            && one.proof.public == checked.public.to_inputs()
-    };
-    if !stored.policies.iter().any(there) {
+    if let Some(witness) = unproved {
         (wish.progress)("proving that the credential satisfies the policy");
         let began = Instant::now();
-        let witness = satisfies(
-            &stored.credential.vector(),
-            &checked.policy,
-            &checked.public,
-            &checked.issuers,
-            &checked.revoked,
-        )?;
         let prover = Prover::<PolicyWitness>::new(policy.into_proving_key())?;
         let proof =
             prove(&prover, &witness, &mut OsRng).map_err(|error| unmet(error, &checked.policy))?;
@@ -407,7 +455,7 @@ fn make(
                 }
                 let began = Instant::now();
                 let witness = NullifierWitness::new(
-                    stored.credential.holder().secret,
+                    native(&stored)?.holder().secret,
                     element,
                     counter,
                     wanted.bound,
@@ -448,6 +496,44 @@ fn make(
     })
 }
 
+/// The proof of possession, by the relation of the credential's format.
+fn possess(
+    credential: &Credential,
+    parameters: ParameterSet,
+    offered: Option<&Identity>,
+) -> anyhow::Result<RelationProof> {
+    let key = parameters.into_proving_key();
+    let certificate = match credential {
+        Credential::Native(credential) => {
+            let prover = Prover::<NativeWitness>::new(key)?;
+            return Ok(prove(&prover, &native_witness(credential), &mut OsRng)?);
+        }
+        Credential::X509Rsa(certificate) => certificate,
+    };
+    let signature = offered
+        .context(
+            "possession must be proved anew, for the CA has other parameters: prepare again with --x509 and --key",
+        )?
+        .sign()?;
+    match credential.format() {
+        Format::X509RsaLong => certified::<Long>(key, certificate, signature),
+        _ => certified::<Standard>(key, certificate, signature),
+    }
+}
+
+fn certified<V: Variant>(
+    key: ProvingKey,
+    certificate: &X509RsaCredential,
+    signature: Zeroizing<[u8; MODULUS_LEN]>,
+) -> anyhow::Result<RelationProof> {
+    let prover = Prover::<X509RsaWitness<V>>::new(key)?;
+    Ok(prove(
+        &prover,
+        &certificate.witness(signature)?,
+        &mut OsRng,
+    )?)
+}
+
 /// The proving key of a relation whose verifying key the epoch names.
 fn parameters(
     folder: &Path,
@@ -455,11 +541,21 @@ fn parameters(
     relation: Relation,
     progress: &dyn Fn(&str),
 ) -> anyhow::Result<ParameterSet> {
+    parameter_set(folder, relation, &named(checked, relation)?, progress)
+}
+
+/// Digest of the verifying key that the epoch names for a relation.
+fn named(checked: &Checked, relation: Relation) -> anyhow::Result<Digest> {
     let named = checked
         .parameters
         .verifying_key(RelationName(relation))
-        .with_context(|| format!("the epoch's parameters lack {}", relation.name()))?;
-    parameter_set(folder, relation, &named.verifying_key, progress)
+        .with_context(|| {
+            format!(
+                "this CA takes no credentials of this kind: the epoch's parameters lack {}",
+                relation.name()
+            )
+        })?;
+    Ok(named.verifying_key)
 }
 
 /// The parameter set with this verifying key, from a folder of sets (each in `<relation>-…`). One that everyone can make,

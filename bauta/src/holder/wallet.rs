@@ -230,15 +230,22 @@ impl Wallet {
 impl Contents {
     /// Credential and proofs.
     pub(crate) fn stored(&self) -> anyhow::Result<Stored> {
+        self.held()?.context(
+            "the wallet has no credential: enrol first with `bauta enrol`, or prepare with an X.509 certificate (`bauta prepare --x509`)",
+        )
+    }
+
+    /// The same, if there is any.
+    pub(crate) fn held(&self) -> anyhow::Result<Option<Stored>> {
         let Some(hidden) = &self.stored else {
-            bail!("the wallet has no credential: enrol first with `bauta enrol`");
+            return Ok(None);
         };
         let bytes = Zeroizing::new(
             BASE64
                 .decode(hidden.0.as_bytes())
                 .context("the wallet is damaged")?,
         );
-        Ok(Stored::decode(&bytes)?)
+        Ok(Some(Stored::decode(&bytes)?))
     }
 
     pub(crate) fn store(&mut self, stored: &Stored) {

@@ -16,6 +16,7 @@ use bauta_log::tile::{encode_bundle, encode_hashes};
 use bauta_log::{
     Checkpoint, CosignatureSigner, Head, LogPolicy, LogSigner, MemoryStorage, TlogProof, Tree,
 };
+use bauta_prover::credential::Credential;
 use bauta_prover::prove::RelationProof;
 use bauta_prover::wallet::{Stored, StoredPolicy, StoredUse};
 use bauta_signer_protocol::boot::{Boot, NotWelcome, Proof, Welcome};
@@ -193,7 +194,7 @@ pub(crate) fn relation_proof() -> Vec<u8> {
 pub(crate) fn wallet() -> Vec<u8> {
     let (issued, holder) = issued();
     Stored {
-        credential: issued.accept(holder).unwrap(),
+        credential: Credential::Native(issued.accept(holder).unwrap()),
         possession: Some(proof(Relation::PossessionNative)),
         policies: vec![StoredPolicy {
             policy: [1; 32],

@@ -14,6 +14,7 @@ use bauta_prover::wallet::{Stored, StoredPolicy, StoredUse};
 use bauta_setup::ParameterSet;
 use bauta_statement::challenge::{Challenge, ChallengeError, LONGEST_LIFE};
 use bauta_statement::context::{Context, key_digest};
+use bauta_statement::credential::NativeCredential;
 use bauta_statement::csr::PublicKey;
 use bauta_statement::field::{self, Fr};
 use bauta_statement::note::Digest;
@@ -136,6 +137,12 @@ impl Holder {
         self.stored.encode()
     }
 
+    /// The native credential: possession of another format's is proved by relations that are too large for a page.
+    fn native(&self) -> Result<&NativeCredential, Refusal> {
+        let unknown = || Refusal::Relation("possession-x509-rsa".to_owned());
+        self.stored.credential.native().ok_or_else(unknown)
+    }
+
     /// Proves possession of the credential: once per credential and parameter set.
     ///
     /// # Errors
@@ -151,7 +158,7 @@ impl Holder {
             Relation::PossessionNative,
             policy.at(now)?,
         )?;
-        let witness = native_witness(&self.stored.credential);
+        let witness = native_witness(self.native()?);
         let proof = prove(prover, &witness, &mut randomness()?)
             .map_err(|error| Refusal::Unproved(error.to_string()))?;
         self.stored.possession = Some(proof);
@@ -204,7 +211,7 @@ impl Holder {
         let prover = given(&keys.nullifier, Relation::Nullifier, policy.at(now)?)?;
         let usage = Usage::of(policy, counter, now)?;
         let witness = NullifierWitness::new(
-            self.stored.credential.holder().secret,
+            self.native()?.holder().secret,
             usage.scope,
             counter,
             usage.bound,

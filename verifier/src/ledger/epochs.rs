@@ -204,8 +204,8 @@ pub(super) fn compute(
     })
 }
 
-/// The formats of credentials that a policy takes: those of its issuers for which there are parameters, none but the native one under a
-/// scope, and where the policy names possession relations, those alone.
+/// The formats of credentials that a policy takes: those of its issuers for which there are parameters, and where the policy names possession
+/// relations, those alone. (Under a scope its issuers are all native: `Policy::check_formats`.)
 fn accepted_formats(
     policy: &Policy,
     set: &IssuerSet,
@@ -223,10 +223,9 @@ fn accepted_formats(
         let relation = Relation::possession(*format).map(RelationName);
         !chooses || relation.is_some_and(|name| policy.parameters.contains_key(&name))
     };
-    let counted = |format: &Format| policy.scope.is_none() || *format == Format::Native;
     let formats = parameters.keys.formats();
     formats
-        .filter(|format| issued(format) && named(format) && counted(format))
+        .filter(|format| issued(format) && named(format))
         .collect()
 }
 

@@ -8,7 +8,6 @@ use bauta_prover::keys::{HolderKeys, Tables};
 use bauta_statement::field;
 use bauta_statement::file::text::parse_hex;
 use bauta_statement::relation::Relation;
-use bauta_statement::vector::Format;
 use bauta_statement::verifying_key::VerifyingKey;
 use data_encoding::BASE64;
 use rand::rngs::OsRng;
@@ -33,7 +32,13 @@ pub(in crate::holder) fn verifying_key(
 
 pub(super) fn keys(stored: &BTreeMap<String, String>) -> anyhow::Result<HolderKeys> {
     let key = |relation| verifying_key(stored, relation);
-    let possession = [(Format::Native, key(Relation::PossessionNative)?)];
+    // The wallet has that of its credential's format.
+    let possession = Relation::ALL
+        .into_iter()
+        .filter(|relation| stored.contains_key(relation.name()))
+        .filter_map(|relation| Some((relation.format()?, key(relation))))
+        .map(|(format, key)| Ok((format, key?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let (policy, nullifier) = (key(Relation::Policy)?, key(Relation::Nullifier)?);
     Ok(HolderKeys::new(
         &possession,
@@ -78,7 +83,7 @@ pub(in crate::holder) fn prove_use(
         .and_then(|bytes| field::from_bytes(&bytes).ok())
         .context("the wallet is damaged")?;
     let witness = NullifierWitness::new(
-        stored.credential.holder().secret,
+        native(stored)?.holder().secret,
         element,
         used.counter,
         bound,
@@ -89,6 +94,15 @@ pub(in crate::holder) fn prove_use(
         counter: used.counter,
         proof,
     })
+}
+
+/// The native credential, which alone has a holder secret.
+pub(in crate::holder) fn native(
+    stored: &bauta_prover::wallet::Stored,
+) -> anyhow::Result<&bauta_statement::credential::NativeCredential> {
+    stored.credential.native().context(
+        "the wallet holds an X.509 certificate, which has no holder secret: use a wallet that was enrolled",
+    )
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bauta_prover::credential::Credential;
 use bauta_prover::wallet::Stored;
 use bauta_statement::challenge::ChallengeKey;
 use bauta_statement::credential::{HolderSecret, IssuedCredential};
@@ -147,7 +148,7 @@ pub(crate) fn write(folder: &Folder, parameters: &Path) -> anyhow::Result<()> {
     let challenge = ChallengeKey::new([2; 32]).issue(&mut OsRng, NOW, 300, digest);
     let request = Request::from_der(include_bytes!("../../../../vectors/csr/p256.der"))?;
     let wallet = Stored {
-        credential,
+        credential: Credential::Native(credential),
         possession: None,
         policies: Vec::new(),
         uses: Vec::new(),

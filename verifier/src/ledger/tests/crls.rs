@@ -21,7 +21,7 @@ use super::files::refused;
 use super::world::{FAR, HOUR, START, World};
 use crate::ledger::{CrlRefusal, Refusal};
 
-fn vector(name: &str) -> Vec<u8> {
+pub(super) fn vector(name: &str) -> Vec<u8> {
     std::fs::read(format!(
         "{}/../vectors/crl/{name}",
         env!("CARGO_MANIFEST_DIR")
@@ -30,13 +30,13 @@ fn vector(name: &str) -> Vec<u8> {
 }
 
 /// A CA that signs whatever CRL a test needs.
-struct Ca {
+pub(super) struct Ca {
     key: RsaPublicKey,
     signer: rcgen::Issuer<'static, KeyPair>,
 }
 
 impl Ca {
-    fn of_vectors(name: &str) -> Self {
+    pub(super) fn of_vectors(name: &str) -> Self {
         let pem = String::from_utf8(vector(&format!("{name}.pem"))).unwrap();
         let key = String::from_utf8(vector(&format!("{name}.key"))).unwrap();
         let key = KeyPair::from_pem(&key).unwrap();
@@ -81,7 +81,7 @@ impl Ca {
         self.crl_for(number, serials, START, FAR)
     }
 
-    fn issuer(&self, name: &str, quota: u32) -> Issuer {
+    pub(super) fn issuer(&self, name: &str, quota: u32) -> Issuer {
         Issuer::X509Rsa(X509RsaIssuer {
             name: name.into(),
             public_key: self.key.clone(),
@@ -98,7 +98,7 @@ impl Ca {
     }
 }
 
-fn partners(version: u64, issuers: &[Issuer]) -> String {
+pub(super) fn partners(version: u64, issuers: &[Issuer]) -> String {
     let set = IssuerSet {
         issuers: issuers.to_vec(),
     };
@@ -110,7 +110,7 @@ fn partners(version: u64, issuers: &[Issuer]) -> String {
 }
 
 /// A policy without a scope over the set of partners.
-fn policy() -> String {
+pub(super) fn policy() -> String {
     World::json_text(
         Kind::Policy,
         "visitors",
@@ -123,7 +123,7 @@ fn policy() -> String {
 }
 
 /// A log whose one issuer is the CA "acme", which may revoke three serials, and has not logged a CRL.
-fn world(ca: &Ca) -> World {
+pub(super) fn world(ca: &Ca) -> World {
     let mut world = World::with_ca(Mode::Development, Provenance::Development);
     for text in [
         world.schema_text(1),

@@ -2,6 +2,7 @@
 mod crls;
 mod custody;
 mod files;
+mod formats;
 mod hierarchy;
 mod issuances;
 mod resharing;

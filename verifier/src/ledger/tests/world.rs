@@ -409,6 +409,18 @@ impl World {
             .collect()
     }
 
+    /// Object digest of the verifying key of a relation.
+    pub(crate) fn verifying_key(&self, relation: Relation) -> Digest {
+        let mut all = self.trapdoors.iter().zip(self.verifying_keys());
+        let found = all.find(|((one, _), _)| *one == relation);
+        found.unwrap().1
+    }
+
+    /// Forgets the keys of all other relations.
+    pub(crate) fn keep_keys(&mut self, keep: impl Fn(Relation) -> bool) {
+        self.trapdoors.retain(|(relation, _)| keep(*relation));
+    }
+
     /// Signed parameters, with their keys among the objects.
     pub(crate) fn parameters(&mut self, version: u64, provenance: Provenance) -> Vec<u8> {
         let mut relations = Vec::new();
