@@ -11,6 +11,10 @@ pub(crate) struct Quickstart {
     /// Folder that holds everything.
     #[arg(long, value_name = "DIR", default_value = "./bauta-data")]
     pub(crate) data: PathBuf,
+    /// Nobody enrols: the holder proves with an ordinary X.509 certificate of an RSA-2048 CA in the field. This makes a proving key
+    /// of about 190 MB the first time (some 20 s; then it is cached). It counts for a folder's first start.
+    #[arg(long)]
+    pub(crate) x509: bool,
     /// Exit after the last step instead of staying up.
     #[arg(long)]
     pub(crate) once: bool,

@@ -17,7 +17,7 @@ pub(crate) use authenticate::authenticate;
 pub(crate) use enrol::enrol;
 pub(crate) use export::export_snarkjs;
 pub(crate) use prepare::prepare;
-pub(crate) use verify::verify_certificate;
+pub(crate) use verify::{disclosed_text, verify_certificate};
 
 /// Refusals that callers act on; they are in the chain of the error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

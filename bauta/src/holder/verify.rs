@@ -139,14 +139,7 @@ pub(crate) fn verify(
         disclosed: identity
             .disclosed
             .iter()
-            .map(|(name, value)| {
-                let value = match value {
-                    AttributeValue::Integer(value) => value.to_string(),
-                    AttributeValue::Text(value) => value.clone(),
-                    AttributeValue::Absent => String::new(),
-                };
-                (name.clone(), value)
-            })
+            .map(|(name, value)| (name.clone(), disclosed_text(value)))
             .collect(),
         log: logged.checkpoint().checkpoint().origin().to_owned(),
         index: logged.index(),
@@ -232,4 +225,12 @@ fn named_or_near(
         .with_context(|| {
             format!("no {name} beside the certificate or above it: name it with {option} FILE")
         })
+}
+/// A disclosed value, for people.
+pub(crate) fn disclosed_text(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::Integer(value) => value.to_string(),
+        AttributeValue::Text(value) => value.clone(),
+        AttributeValue::Absent => String::new(),
+    }
 }

@@ -1,5 +1,7 @@
 //! `bauta issuer x509`: what an issuer set says of an X.509 CA, from its certificate.
 
+use std::path::Path;
+
 use anyhow::Context;
 use bauta_statement::file::Kind;
 use bauta_statement::file::issuer_set::{Issuer, IssuerSet, X509RsaIssuer};
@@ -26,7 +28,7 @@ const LIMIT: u64 = 1 << 20;
 /// Why a certificate's owner cannot be an issuer.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the message says what each is
-enum CaError {
+pub(crate) enum CaError {
     #[error("it holds no certificate in PEM or DER: give the CA's certificate")]
     NoCertificate,
     #[error(
@@ -52,18 +54,15 @@ enum CaError {
 }
 
 pub(crate) fn x509(arguments: &X509Issuer, printer: Printer) -> anyhow::Result<()> {
-    let path = &arguments.ca;
-    let public_key = ca_key(&files::read(path, LIMIT)?)
-        .map_err(|error| Failure::new(Exit::Wrong, format!("{}: {error}", path.display())))?;
-    let issuer = Issuer::X509Rsa(X509RsaIssuer {
-        name: arguments.name.clone(),
-        public_key,
-        schema: arguments.schema.clone(),
-        revocation_quota: arguments.quota,
-    });
-    let set = serde_json::to_vec_pretty(&IssuerSet {
-        issuers: vec![issuer.clone()],
-    })?;
+    let set = set_of(
+        &arguments.ca,
+        &arguments.name,
+        &arguments.schema,
+        arguments.quota,
+    )?;
+    let issuer = set.issuers.first();
+    let issuer = issuer.context("an issuer set of one CA")?.clone();
+    let set = serde_json::to_vec_pretty(&set)?;
     // Name, schema and quota are judged by the same rules as in the log.
     sign::text_of(
         &set,
@@ -79,8 +78,28 @@ pub(crate) fn x509(arguments: &X509Issuer, printer: Printer) -> anyhow::Result<(
     printer.result(&issuer, serde_json::to_string_pretty(&issuer)?)
 }
 
+/// An issuer set with the CA alone whose certificate is in a file.
+pub(crate) fn set_of(
+    path: &Path,
+    name: &str,
+    schema: &str,
+    revocation_quota: u32,
+) -> anyhow::Result<IssuerSet> {
+    let public_key = ca_key(&files::read(path, LIMIT)?)
+        .map_err(|error| Failure::new(Exit::Wrong, format!("{}: {error}", path.display())))?;
+    let issuer = Issuer::X509Rsa(X509RsaIssuer {
+        name: name.to_owned(),
+        public_key,
+        schema: schema.to_owned(),
+        revocation_quota,
+    });
+    Ok(IssuerSet {
+        issuers: vec![issuer],
+    })
+}
+
 /// The key of the one certificate in a file, if its owner can be an issuer.
-fn ca_key(bytes: &[u8]) -> Result<RsaPublicKey, CaError> {
+pub(crate) fn ca_key(bytes: &[u8]) -> Result<RsaPublicKey, CaError> {
     let malformed = |error: &dyn std::fmt::Display| CaError::Malformed(error.to_string());
     let der = match certificates(bytes)?.as_slice() {
         [] => return Err(CaError::NoCertificate),

@@ -14,7 +14,7 @@ pub(crate) mod sign;
 pub(crate) mod transcript;
 
 /// Serials that an issuer may revoke in one log, where nothing else is agreed.
-const QUOTA: u32 = 1000;
+pub(crate) const QUOTA: u32 = 1000;
 
 /// JSON body of an issuer set with one issuer.
 pub(crate) fn issuer_set(profile: &bauta_issuer::IssuerProfile) -> serde_json::Value {

@@ -29,6 +29,15 @@ pub(crate) struct Made {
     pub(crate) size: u64,
 }
 
+/// The relations whose parameters are made: those that every CA needs, and for X.509 certificates those of X.509 too.
+pub(crate) fn relations(x509: bool) -> &'static [Relation] {
+    if x509 {
+        &Relation::ALL
+    } else {
+        &Relation::BASIC
+    }
+}
+
 /// Where parameter sets are cached: `$BAUTA_CACHE`, else `$XDG_CACHE_HOME/bauta`, else `~/.cache/bauta`.
 pub(crate) fn cache_folder(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = chosen {
@@ -52,8 +61,12 @@ pub(crate) fn cache_folder(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
     Ok(cache.join("bauta/parameters"))
 }
 
-/// Loads the development parameters of every relation, or makes them.
-pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> anyhow::Result<Made> {
+/// Loads the development parameters of these relations, or makes them.
+pub(crate) fn load_or_make(
+    folder: Option<&Path>,
+    relations: &[Relation],
+    doing: &dyn Fn(String),
+) -> anyhow::Result<Made> {
     let folder = cache_folder(folder)?;
     let mut made = Made {
         lines: Vec::new(),
@@ -61,8 +74,8 @@ pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> any
         verifying_keys: Vec::new(),
         size: 0,
     };
-    let mut relations = Vec::new();
-    for relation in Relation::ALL {
+    let mut parameters = Vec::new();
+    for &relation in relations {
         doing(format!("parameters of {}", relation.name()));
         let set = bauta_setup::load_or_make(&folder, relation, &mut |what| {
             doing(format!("{}: {what}", relation.name()))
@@ -75,7 +88,7 @@ pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> any
             hex(&set.verifying_key().digest()[..6]),
             verifying_key.len()
         ));
-        relations.push(RelationParameters {
+        parameters.push(RelationParameters {
             relation: RelationName(relation),
             verifying_key: set.verifying_key().digest(),
             length: u32::try_from(verifying_key.len())?,
@@ -84,7 +97,9 @@ pub(crate) fn load_or_make(folder: Option<&Path>, doing: &dyn Fn(String)) -> any
         made.size += set.size();
         made.verifying_keys.push(verifying_key);
     }
-    made.file_body = serde_json::to_vec_pretty(&Parameters { relations })?;
+    made.file_body = serde_json::to_vec_pretty(&Parameters {
+        relations: parameters,
+    })?;
     Ok(made)
 }
 
@@ -92,7 +107,8 @@ pub(crate) fn run(arguments: &cli::Parameters, printer: Printer) -> anyhow::Resu
     let start = Instant::now();
     let spinner = printer.spinner();
     let doing = |what| spinner.set_message(what);
-    let made = load_or_make(arguments.parameters.as_deref(), &doing);
+    let relations = relations(arguments.x509);
+    let made = load_or_make(arguments.parameters.as_deref(), relations, &doing);
     spinner.finish_and_clear();
     let made = made?;
     printer.note(cost(
@@ -102,7 +118,7 @@ pub(crate) fn run(arguments: &cli::Parameters, printer: Printer) -> anyhow::Resu
     ));
     if let Some(out) = &arguments.out {
         files::write(&out.join("parameters.json"), &made.file_body)?;
-        for (relation, key) in Relation::ALL.iter().zip(&made.verifying_keys) {
+        for (relation, key) in relations.iter().zip(&made.verifying_keys) {
             files::write(
                 &out.join(format!(
                     "{}.verifying-key",

@@ -6,14 +6,16 @@ use std::{
 };
 
 use anyhow::Context;
-use bauta_issuer::{Desk, IssuerProfile};
+use bauta_issuer::Desk;
 use bauta_signer::config::{Mode, SignerConfig};
 use bauta_statement::file::{Kind, SignedFile};
 
 use super::{
+    crl,
     custody::{self, Custody},
+    demonstration::Demonstration,
     layout::Layout,
-    organisation,
+    organisation::{self, Organisation},
     ports::Ports,
 };
 use crate::{
@@ -24,14 +26,11 @@ use crate::{
 
 /// The trust domain of the demonstration.
 pub(super) const TRUST_DOMAIN: &str = "example.org";
-/// The name of the example policy (docs/examples/policy.json).
-pub(super) const POLICY: &str = "research-or-senior";
 pub(super) const SIGNERS: usize = 5;
 const ADMINISTRATORS: usize = 3;
 const ORIGIN: &str = "example.org/bauta-demonstration";
 const YEAR: u64 = 366 * 86_400;
 
-const EXAMPLE_POLICY: &[u8] = include_bytes!("../../../docs/examples/policy.json");
 const EXAMPLE_SCHEMA: &[u8] = include_bytes!("../../../docs/examples/schema.json");
 
 fn quiet() -> Printer {
@@ -168,12 +167,16 @@ pub(super) fn configure(layout: &Layout, ports: &Ports) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the desk's configuration; makes its keys at the first start. Gives its line for the issuer set and its newest
-/// revocation list.
-pub(super) async fn desk(
-    layout: &Layout,
-    listen: SocketAddr,
-) -> anyhow::Result<(IssuerProfile, Vec<u8>)> {
+/// What makes an issuer's credentials count.
+pub(super) struct Issuing {
+    /// JSON body of an issuer set with it alone.
+    pub(super) issuer_set: Vec<u8>,
+    /// File with its newest revocation list.
+    pub(super) revocation_list: PathBuf,
+}
+
+/// Writes the desk's configuration; makes its keys at the first start.
+pub(super) async fn desk(layout: &Layout, listen: SocketAddr) -> anyhow::Result<Issuing> {
     files::private_folder(&layout.issuer())?;
     if !layout.issuer_tls().join("ca.pem").exists() {
         renew(&layout.issuer_tls())?;
@@ -199,22 +202,40 @@ pub(super) async fn desk(
     let profile = desk.profile();
     let list = desk.revocation_list(clock::now()).await;
     desk.close().await;
-    Ok((profile, list?))
+    let revocation_list = layout.files().join("revocation-list");
+    files::write(&revocation_list, &list?)?;
+    Ok(Issuing {
+        issuer_set: serde_json::to_vec(&operator::issuer_set(&profile))?,
+        revocation_list,
+    })
+}
+
+/// What administrators and log learn of a CA in the field: its key and its CRL.
+pub(super) fn ca_in_the_field(
+    layout: &Layout,
+    organisation: &Organisation,
+) -> anyhow::Result<Issuing> {
+    let folder = layout.organisation();
+    let path = organisation::ca_certificate(&folder);
+    let set = operator::issuer::set_of(&path, "example-ca", "employee", operator::QUOTA)?;
+    Ok(Issuing {
+        issuer_set: serde_json::to_vec(&set)?,
+        revocation_list: crl::publish(organisation, &folder, clock::now())?,
+    })
 }
 
 /// The administrators' signed files, in the order in which they are logged; each is signed once and kept.
 pub(super) fn sign_files(
     layout: &Layout,
-    issuer: &IssuerProfile,
+    demonstration: Demonstration,
+    issuer_set: &[u8],
     parameters: &[u8],
 ) -> anyhow::Result<Vec<PathBuf>> {
-    let set = operator::issuer_set(issuer);
-    let set = serde_json::to_vec(&set)?;
     let wanted: [(&str, Kind, Option<&str>, &[u8]); 4] = [
         ("parameters", Kind::Parameters, None, parameters),
         ("schema", Kind::Schema, None, EXAMPLE_SCHEMA),
-        ("issuer-set", Kind::IssuerSet, Some("members"), &set),
-        ("policy", Kind::Policy, None, EXAMPLE_POLICY),
+        ("issuer-set", Kind::IssuerSet, Some("members"), issuer_set),
+        ("policy", Kind::Policy, None, demonstration.policy_body()),
     ];
     let signers = administrator_keys(layout)
         .iter()

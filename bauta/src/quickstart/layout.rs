@@ -57,6 +57,8 @@ impl Layout {
     places! {
         /// Bauta's CA.
         ca => "ca.pem";
+        /// Which of the demonstrations it is.
+        demonstration => "demonstration.json";
         /// Where each part listens.
         endpoints => "endpoints.json";
         /// The CA of the service's HTTPS, for curl.

@@ -1,7 +1,11 @@
-//! `bauta quickstart`: the whole story on one machine, every part a process of its own, nothing simulated.
+//! `bauta quickstart`: the whole story on one machine, every part a process of its own, nothing simulated. With `--x509` it is told of
+//! holders who do not enrol.
 
 mod authorities;
+mod crl;
 mod custody;
+mod demonstration;
+mod holders;
 mod layout;
 mod organisation;
 mod ports;
@@ -18,21 +22,24 @@ use crate::{
     print::Printer,
 };
 
-/// The wallets of the demonstration's people in a quickstart's folder, in the order in which they enrol.
+/// The wallets of people who enrol, in a quickstart's folder, in the order in which they do.
 pub(crate) fn wallets(data: &Path) -> impl Iterator<Item = Wallet> {
-    organisation::PEOPLE
+    organisation::AT_A_DESK
+        .people
         .iter()
         .map(move |person| layout::wallet(data, person.name))
 }
 
 pub(crate) async fn run(arguments: &Quickstart, printer: Printer) -> anyhow::Result<()> {
     let custody = custody::Custody::chosen(arguments)?;
+    let demonstration = demonstration::Demonstration::chosen(arguments);
     let layout = layout::Layout::open(&arguments.data)?;
     custody.check(&layout)?;
+    demonstration.keep(&layout)?;
     let shutdown = crate::processes::until_asked()?;
     let mut processes = processes::Processes::new(&layout.logs())?;
     let told = tokio::select! {
-        told = story::tell(&layout, &custody, &mut processes, printer) => Some(told),
+        told = story::tell(&layout, &custody, demonstration, &mut processes, printer) => Some(told),
         () = shutdown.cancelled() => None,
     };
     let Some(told) = told else {

@@ -15,8 +15,9 @@ pub(super) struct Endpoints {
     pub(super) service: String,
     /// Where signers dial in.
     pub(super) coordinator: String,
-    /// The organisation's enrolment desk.
-    pub(super) issuer: String,
+    /// The organisation's enrolment desk, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) issuer: Option<String>,
     /// The service's admin socket.
     pub(super) admin_socket: String,
 }
@@ -25,11 +26,11 @@ pub(super) struct Endpoints {
 pub(super) struct Ports {
     pub(super) service: SocketAddr,
     pub(super) coordinator: SocketAddr,
-    pub(super) issuer: SocketAddr,
+    pub(super) issuer: Option<SocketAddr>,
 }
 
-/// Chooses free ports and writes `endpoints.json`.
-pub(super) fn choose(layout: &Layout) -> anyhow::Result<Ports> {
+/// Chooses free ports and writes `endpoints.json`; `desk` says whether there is one.
+pub(super) fn choose(layout: &Layout, desk: bool) -> anyhow::Result<Ports> {
     let former: Option<Endpoints> = std::fs::read(layout.endpoints())
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -49,12 +50,20 @@ pub(super) fn choose(layout: &Layout) -> anyhow::Result<Ports> {
     let ports = Ports {
         service: port(former.as_ref().map(|endpoints| &endpoints.service))?,
         coordinator: port(former.as_ref().map(|endpoints| &endpoints.coordinator))?,
-        issuer: port(former.as_ref().map(|endpoints| &endpoints.issuer))?,
+        issuer: desk
+            .then(|| {
+                port(
+                    former
+                        .as_ref()
+                        .and_then(|endpoints| endpoints.issuer.as_ref()),
+                )
+            })
+            .transpose()?,
     };
     let endpoints = Endpoints {
         service: format!("https://{}", ports.service),
         coordinator: ports.coordinator.to_string(),
-        issuer: format!("https://{}", ports.issuer),
+        issuer: ports.issuer.map(|address| format!("https://{address}")),
         admin_socket: layout.admin_socket().display().to_string(),
     };
     files::write(

@@ -1,4 +1,4 @@
-//! The story, step by step: what the operators, the organisation, the holder, a relying party and an auditor do.
+//! The story, step by step: what the operators, the organisation and an auditor do. What holders do is in [`holders`].
 
 use std::time::Duration;
 
@@ -6,22 +6,21 @@ use anyhow::{Context, bail};
 use bauta_service::admin::Client;
 
 use super::{
-    authorities::{self, POLICY, SIGNERS},
+    authorities::{self, SIGNERS},
     custody::Custody,
+    demonstration::Demonstration,
+    holders::Holders,
     layout::Layout,
-    organisation::{self, PEOPLE, Person},
     ports::{self, Ports},
     processes::Processes,
     teller::Teller,
 };
 use crate::{
     audit,
-    cli::{Audit, Authenticate, Enrol, Prepare, Remote, Wallet},
+    cli::Audit,
     files,
-    holder::{self, Refused},
     operator::{ca, parameters, publish},
     print::Printer,
-    relying_party,
 };
 
 /// How long a part has to come up.
@@ -30,6 +29,7 @@ const START: Duration = Duration::from_secs(60);
 pub(super) async fn tell(
     layout: &Layout,
     custody: &Custody,
+    demonstration: Demonstration,
     processes: &mut Processes,
     printer: Printer,
 ) -> anyhow::Result<()> {
@@ -38,20 +38,34 @@ pub(super) async fn tell(
         "Bauta's quickstart; everything is in {}",
         layout.root().display()
     ));
-    let keys = make_parameters(&mut teller)?;
-    let ports = ports::choose(layout)?;
+    let keys = make_parameters(&mut teller, demonstration)?;
+    let ports = ports::choose(layout, demonstration == Demonstration::Native)?;
     start_ca(&mut teller, layout, custody, processes, &ports).await?;
-    open_service(&mut teller, layout, processes, &ports, &keys).await?;
-    let person = authenticate_someone(&mut teller, layout, &ports).await?;
-    use_certificate(&mut teller, layout, person).await?;
+    open_service(&mut teller, layout, demonstration, processes, &ports, &keys).await?;
+    Holders {
+        layout,
+        demonstration,
+        ports: &ports,
+    }
+    .tell(&mut teller)
+    .await?;
     check_everything(&mut teller, layout).await?;
     printer.note(format!("\nAll of it took {:.1} s.", teller.seconds()));
     Ok(())
 }
 
-fn make_parameters(teller: &mut Teller) -> anyhow::Result<parameters::Made> {
+fn make_parameters(
+    teller: &mut Teller,
+    demonstration: Demonstration,
+) -> anyhow::Result<parameters::Made> {
     let step = teller.step("Development parameters for the proofs, from a fixed public seed");
-    let made = parameters::load_or_make(None, &|what| step.doing(what))?;
+    if demonstration == Demonstration::X509 {
+        step.fact(format!(
+            "those for X.509 certificates are a key of about 190 MB: made once, in some 20 s, and kept in {}",
+            parameters::cache_folder(None)?.display()
+        ));
+    }
+    let made = parameters::load_or_make(None, demonstration.relations(), &|what| step.doing(what))?;
     for line in &made.lines {
         step.fact(line);
     }
@@ -126,195 +140,70 @@ async fn start_ca(
 async fn open_service(
     teller: &mut Teller,
     layout: &Layout,
+    demonstration: Demonstration,
     processes: &mut Processes,
     ports: &Ports,
     keys: &parameters::Made,
 ) -> anyhow::Result<()> {
-    let step = teller.step("An organisation, its enrolment desk, and what its members may get");
-    organisation::make(&layout.organisation())?;
+    let step = teller.step(match demonstration {
+        Demonstration::Native => {
+            "An organisation, its enrolment desk, and what its members may get"
+        }
+        Demonstration::X509 => {
+            "An organisation that knows nothing of Bauta, and what its members may get"
+        }
+    });
+    let organisation = demonstration.organisation();
+    organisation.make(&layout.organisation())?;
     step.fact("the organisation's own X.509 CA and client certificates are made; Bauta changes nothing about them");
-    let (issuer, list) = authorities::desk(layout, ports.issuer).await?;
-    processes.start("issuer", &["issuer"], &layout.issuer_config())?;
-    let list_path = layout.files().join("revocation-list");
-    files::write(&list_path, &list)?;
-    let mut paths = authorities::sign_files(layout, &issuer, &keys.file_body)?;
-    paths.push(list_path);
+    let (issuing, its_list) = match ports.issuer {
+        Some(listen) => {
+            let issuing = authorities::desk(layout, listen).await?;
+            processes.start("issuer", &["issuer"], &layout.issuer_config())?;
+            (issuing, "the issuer its revocation list")
+        }
+        None => {
+            let issuing = authorities::ca_in_the_field(layout, organisation)?;
+            step.fact(
+                "the issuer set names the CA's RSA-2048 key; nobody enrols, and no desk runs",
+            );
+            for person in organisation.revoked {
+                step.fact(format!(
+                    "the CA has revoked {}'s certificate: its CRL, {}, goes into the log as it is",
+                    person.name,
+                    issuing.revocation_list.display()
+                ));
+            }
+            (issuing, "the CA its CRL")
+        }
+    };
+    let mut paths =
+        authorities::sign_files(layout, demonstration, &issuing.issuer_set, &keys.file_body)?;
+    paths.push(issuing.revocation_list);
     let client = Client::new(&layout.admin_socket());
     step.doing("signed files go into the log");
     for key in &keys.verifying_keys {
         client.submit_object(key).await.context("a verifying key")?;
     }
     publish::missing(&paths, &client).await?;
-    step.fact("2 of 3 administrators signed parameters, schema, issuer set and policy; the issuer its revocation list");
+    step.fact(format!(
+        "2 of 3 administrators signed parameters, schema, issuer set and policy; {its_list}"
+    ));
     let epoch = client.publish_epoch().await.context("the epoch")?;
     step.fact(format!(
         "epoch {epoch} is in force: what is accepted in this hour, the same for everyone, logged"
     ));
-    step.doing("the desk opens");
-    wait(processes, "the organisation's desk", async || {
-        tokio::net::TcpStream::connect(ports.issuer).await.is_ok()
-    })
-    .await?;
+    if let Some(desk) = ports.issuer {
+        step.doing("the desk opens");
+        wait(processes, "the organisation's desk", async || {
+            tokio::net::TcpStream::connect(desk).await.is_ok()
+        })
+        .await?;
+    }
     step.fact(format!(
         "the service's API: https://{}  (TLS 1.3, CA {})",
         ports.service,
         layout.tls_ca().display()
-    ));
-    step.done();
-    Ok(())
-}
-
-fn remote(layout: &Layout, ports: &Ports) -> anyhow::Result<Remote> {
-    Ok(Remote {
-        service: format!("https://{}", ports.service),
-        service_ca: layout.tls_ca(),
-        log_policy: Some(layout.log_policy()),
-        authority: Some(authorities::authority_digest(layout)?),
-    })
-}
-
-/// The first person who may have one more key today gets a certificate.
-async fn authenticate_someone(
-    teller: &mut Teller,
-    layout: &Layout,
-    ports: &Ports,
-) -> anyhow::Result<&'static Person> {
-    for person in &PEOPLE {
-        let wallet = layout.wallet(person.name);
-        enrol(teller, layout, ports, person, &wallet).await?;
-        if authenticate(teller, layout, ports, person, &wallet).await? {
-            return Ok(person);
-        }
-    }
-    bail!(
-        "both demonstration people have had their five keys of today; come back tomorrow, or take another folder with --data"
-    )
-}
-
-async fn enrol(
-    teller: &mut Teller,
-    layout: &Layout,
-    ports: &Ports,
-    person: &Person,
-    wallet: &Wallet,
-) -> anyhow::Result<()> {
-    let step = teller.step(&format!(
-        "{} ({}, level {}) enrols with an ordinary X.509 certificate ({})",
-        person.name,
-        person.department,
-        person.level,
-        person.key_type()
-    ));
-    let folder = layout.organisation();
-    let arguments = Enrol {
-        cert: person.certificate(&folder),
-        key: person.key(&folder),
-        issuer: format!("https://{}", ports.issuer),
-        issuer_ca: layout.issuer_tls().join("ca.pem"),
-        reset: false,
-        wallet: wallet.clone(),
-    };
-    let report = holder::enrol(&arguments).await?;
-    for line in report.text().lines() {
-        step.fact(line);
-    }
-    step.done();
-    Ok(())
-}
-
-/// Whether a certificate was issued; `false` if the person's keys of today are used up.
-async fn authenticate(
-    teller: &mut Teller,
-    layout: &Layout,
-    ports: &Ports,
-    person: &Person,
-    wallet: &Wallet,
-) -> anyhow::Result<bool> {
-    let step = teller.step(&format!(
-        "{} proves in advance what the policy {POLICY:?} asks",
-        person.name
-    ));
-    let remote = remote(layout, ports)?;
-    let prepare = Prepare {
-        x509: None,
-        key: None,
-        policy: POLICY.to_owned(),
-        uses: 1,
-        parameters: None,
-        remote: remote.clone(),
-        wallet: wallet.clone(),
-    };
-    let prepared = match holder::prepare(&prepare, &|line| step.doing(line)).await {
-        Err(error) if exhausted(&error) => {
-            step.fact(format!("refused, as it should be: {error:#}"));
-            step.done();
-            return Ok(false);
-        }
-        other => other?,
-    };
-    for line in prepared.text().lines() {
-        step.fact(line);
-    }
-    step.done();
-
-    let step = teller.step(&format!(
-        "{} shows, and gets a certificate for a fresh P-256 key",
-        person.name
-    ));
-    let arguments = Authenticate {
-        policy: POLICY.to_owned(),
-        out: layout.holder(),
-        yes: true,
-        wait: 60,
-        parameters: None,
-        remote,
-        wallet: wallet.clone(),
-    };
-    match holder::authenticate(&arguments).await {
-        Ok(report) => {
-            for line in report.text().lines() {
-                step.fact(line);
-            }
-            step.done();
-            Ok(true)
-        }
-        Err(error) if exhausted(&error) => {
-            step.fact(format!("refused, as it should be: {error:#}"));
-            step.done();
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn exhausted(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        matches!(
-            cause.downcast_ref::<Refused>(),
-            Some(Refused::Exhausted { .. })
-        )
-    })
-}
-
-async fn use_certificate(
-    teller: &mut Teller,
-    layout: &Layout,
-    person: &Person,
-) -> anyhow::Result<()> {
-    let step = teller.step("A relying party that trusts only Bauta's CA accepts the certificate in a mutual-TLS handshake");
-    let learnt = relying_party::handshake(
-        &layout.ca(),
-        &layout.certificate(),
-        &layout.certificate_key(),
-    )
-    .await?;
-    step.fact(format!(
-        "it learnt: policy {:?}, pseudonym {}",
-        learnt.policy, learnt.pseudonym
-    ));
-    step.fact(format!(
-        "it did not learn: {}'s name, e-mail address or level, nor which part of the policy was met, nor who else {} is",
-        person.name, person.name
     ));
     step.done();
     Ok(())

@@ -161,9 +161,15 @@ impl Data {
 
     /// `bauta quickstart --once` to its end.
     pub(crate) fn once(&self) -> Ended {
+        self.once_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn once_with(&self, arguments: &[&str]) -> Ended {
         end(bauta()
             .args(["quickstart", "--once", "--data"])
-            .arg(&self.0))
+            .arg(&self.0)
+            .args(arguments))
     }
 
     /// What `endpoints.json` says.

@@ -36,13 +36,13 @@ fn check_listing(data: &Data) {
         fs::metadata(&data.0).unwrap().permissions().mode() & 0o077,
         0
     );
-    for name in ["service", "coordinator", "issuer", "admin_socket"] {
+    for name in ["service", "coordinator", "admin_socket"] {
         assert!(!data.endpoint(name).is_empty());
     }
 }
 
 /// The certificate, by the eyes of openssl.
-fn check_certificate(data: &Data) {
+fn check_certificate(data: &Data, policy: &str) {
     let certificate = data.text("holder/certificate.pem");
     tool(
         &data.0,
@@ -63,7 +63,7 @@ fn check_certificate(data: &Data) {
         &["x509", "-in", &certificate, "-noout", "-text"],
     );
     assert!(
-        text.contains("spiffe://example.org/research-or-senior/"),
+        text.contains(&format!("spiffe://example.org/{policy}/")),
         "{text}"
     );
     // Leaf first, then the issuing CA.
@@ -93,7 +93,8 @@ fn from_an_empty_folder_and_again_until_the_sixth_key_is_refused() {
     for number in 1..=6 {
         let told = data.once().with(0).err;
         check_listing(&data);
-        check_certificate(&data);
+        assert!(!data.endpoint("issuer").is_empty());
+        check_certificate(&data, crate::program::POLICY);
         let verified = data.verify(&data.path("holder")).with(0).json();
         assert_eq!(verified["policy"], crate::program::POLICY);
         assert_eq!(verified["disclosed"], serde_json::json!([]));
@@ -117,11 +118,44 @@ fn from_an_empty_folder_and_again_until_the_sixth_key_is_refused() {
         pseudonyms.push(learnt.to_owned());
         data.nothing_left();
     }
+    data.once_with(&["--x509"])
+        .with(1)
+        .says("was begun without --x509");
     // A name for each key, and none for the person.
     let all = pseudonyms.len();
     pseudonyms.sort();
     pseudonyms.dedup();
     assert_eq!(pseudonyms.len(), all);
+}
+
+#[test]
+#[ignore = "makes a proving key of 190 MB: cargo xtask test --full"]
+fn with_an_x509_certificate_from_an_empty_folder_and_again() {
+    let folder = folder();
+    let data = Data(folder.path().join("data"));
+    for number in 1..=2 {
+        let told = data.once_with(&["--x509"]).with(0).err;
+        check_listing(&data);
+        check_certificate(&data, "researcher");
+        let verified = data.verify(&data.path("holder")).with(0).json();
+        assert_eq!(verified["policy"], "researcher");
+        assert_eq!(
+            verified["disclosed"],
+            serde_json::json!([["organisation", "Example Organisation"]])
+        );
+        assert_eq!(data.audit()["issued"], number);
+        for words in [
+            "nobody enrols",
+            "its CRL",
+            "organisation: Example Organisation",
+            "refused, as it should be",
+            "revoked",
+        ] {
+            assert!(told.contains(words), "{words:?} is not in:\n{told}");
+        }
+        data.nothing_left();
+    }
+    data.once().with(1).says("was begun with --x509");
 }
 
 #[test]
