@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Wrong = 4,
     /// It may go better later (sysexits' EX_TEMPFAIL).
     Later = 75,
+    /// A PIN was refused, or would be a risk: starting this again by itself could lock a card.
+    Pin = bauta_signer::token::PIN_EXIT_STATUS,
 }
 
 /// An error that says which exit status fits it; others end with [`Exit::Failed`].

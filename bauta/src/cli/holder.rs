@@ -101,10 +101,11 @@ pub(crate) struct Prepare {
     /// An X.509 client certificate (PEM or DER) to prove with, instead of an enrolled credential: RSA-2048, of an RSA-2048 CA that the
     /// policy accepts. The wallet keeps it; the first proof takes seconds and a proving key of 190 MB (470 MB for one of more than
     /// 1,079 bytes).
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE|URI", requires = "key")]
     pub(crate) x509: Option<String>,
-    /// The certificate's private key (PKCS#8 or PKCS#1; PEM or DER).
-    #[arg(long, value_name = "FILE", requires = "x509")]
+    /// The certificate's private key: a file (PKCS#8 or PKCS#1; PEM or DER), or a PKCS#11 URI (RFC 7512) of a key on a token, such as
+    /// 'pkcs11:token=Ada;object=auth?module-path=/usr/lib/softhsm/libsofthsm2.so'; docs/tokens.md, "A holder's card". --x509 may be one too.
+    #[arg(long, value_name = "FILE|URI", requires = "x509")]
     pub(crate) key: Option<String>,
     /// How many uses to prepare where the policy counts them.
     #[arg(long, value_name = "N", default_value_t = 1)]

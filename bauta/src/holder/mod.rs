@@ -9,6 +9,7 @@ mod export;
 mod guard;
 mod possession;
 mod prepare;
+mod token;
 mod verify;
 mod wallet;
 mod x509;

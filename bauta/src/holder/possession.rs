@@ -14,6 +14,7 @@ use rustls::SignatureScheme;
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
+use super::token::TokenKey;
 use super::x509;
 
 /// A CA of the policy's issuer set, and the schema by which its certificates are read.
@@ -26,15 +27,48 @@ pub(crate) struct Authority {
 
 /// A certificate that the holder offers, with its key.
 pub(crate) struct Identity {
-    certified: Arc<CertifiedKey>,
+    certificate: Vec<u8>,
+    key: Key,
+}
+
+enum Key {
+    File(Arc<CertifiedKey>),
+    Token(TokenKey),
 }
 
 impl Identity {
-    /// Reads both files, which must belong together.
+    /// Reads a certificate and its key: from files, which must belong together, or from a PKCS#11 token (RFC 7512), where the certificate
+    /// may be too.
     pub(crate) fn load(certificate: &str, key: &str, now: u64) -> anyhow::Result<Self> {
-        let identity = x509::load(Path::new(certificate), Path::new(key), now)?;
+        if !TokenKey::is_uri(key) {
+            if TokenKey::is_uri(certificate) {
+                bail!(
+                    "the certificate is on a token and its key is said to be in a file: name the key on the token, or the certificate's file"
+                );
+            }
+            let identity = x509::load(Path::new(certificate), Path::new(key), now)?;
+            let key = identity.certified_key();
+            let leaf = key.cert.first().context("there is no certificate")?;
+            return Ok(Self {
+                certificate: leaf.to_vec(),
+                key: Key::File(key),
+            });
+        }
+        let token = TokenKey::parse(key)?;
+        let found = if certificate == key {
+            token.certificate()?
+        } else if TokenKey::is_uri(certificate) {
+            TokenKey::parse(certificate)?.certificate()?
+        } else {
+            Some(x509::certificate(Path::new(certificate), now)?)
+        };
+        let certificate = found.context(
+            "the token has no certificate beside the key: give its file with --x509, or the URI of another object",
+        )?;
+        x509::in_time(&certificate, Path::new("the token"), now)?;
         Ok(Self {
-            certified: identity.certified_key(),
+            certificate,
+            key: Key::Token(token),
         })
     }
 
@@ -43,11 +77,6 @@ impl Identity {
         &self,
         authorities: &[Authority],
     ) -> anyhow::Result<X509RsaCredential> {
-        let leaf = self
-            .certified
-            .cert
-            .first()
-            .context("there is no certificate")?;
         if authorities.is_empty() {
             bail!(
                 "the policy accepts no X.509 CA that has a current revocation list: enrol at a desk, or choose another policy"
@@ -56,7 +85,7 @@ impl Identity {
         let mut reason = None;
         for authority in authorities {
             let (key, schema) = (authority.key.clone(), authority.schema.clone());
-            match X509RsaCredential::read(leaf.to_vec(), key, schema) {
+            match X509RsaCredential::read(self.certificate.clone(), key, schema) {
                 Ok(credential) => return Ok(credential),
                 Err(X509RsaError::IssuerSignature) => {}
                 // Of another CA's schema it may be another; what the certificate is matters more than whose it is.
@@ -77,8 +106,11 @@ impl Identity {
 
     /// The signature of the fixed message by the certificate's key.
     pub(crate) fn sign(&self) -> anyhow::Result<Zeroizing<[u8; MODULUS_LEN]>> {
-        let signer = self
-            .certified
+        let key = match &self.key {
+            Key::Token(token) => return token.sign(POSSESSION_MESSAGE),
+            Key::File(key) => key,
+        };
+        let signer = key
             .key
             .choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256])
             .context("the private key is not RSA: use the one that belongs to the certificate")?;

@@ -133,6 +133,26 @@ pub(crate) fn load(certificate: &Path, key: &Path, now: u64) -> Result<ClientIde
     })
 }
 
+/// The first certificate of a file, if it is in time: its key is elsewhere.
+pub(super) fn certificate(path: &Path, now: u64) -> Result<Vec<u8>, X509Error> {
+    let chain = certificates(path)?;
+    let leaf = chain.first().ok_or_else(|| X509Error::NoCertificate {
+        path: path.to_owned(),
+    })?;
+    in_time(leaf, path, now)?;
+    Ok(leaf.to_vec())
+}
+
+/// Whether a certificate from anywhere is in time; the path is for messages.
+pub(super) fn in_time(der: &[u8], path: &Path, now: u64) -> Result<(), X509Error> {
+    let parsed = Certificate::from_der(der).map_err(|e| X509Error::Malformed {
+        path: path.to_owned(),
+        position: 1,
+        reason: e.to_string(),
+    })?;
+    check(&parsed, path, now)
+}
+
 fn check(certificate: &Certificate, path: &Path, now: u64) -> Result<(), X509Error> {
     let path = || path.to_owned();
     let tbs = certificate.tbs_certificate();
