@@ -11,6 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// A credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // a wallet has one credential, so nothing is saved by a box
 pub enum Credential {
     /// Of a Bauta issuer.
     Native(NativeCredential),

@@ -105,7 +105,7 @@ pub(crate) enum Epoch {
 /// `bauta parameters`.
 #[derive(Args)]
 pub(crate) struct Parameters {
-    /// Also those of X.509 certificates (possession-x509-rsa, possession-x509-rsa-long): keys of about 190 MB and 470 MB on
+    /// Also those of X.509 certificates (possession-x509-rsa, possession-x509-rsa-long): keys of about 200 MB and 370 MB on
     /// disk, made once (the first in some 20 s). Without it the three that every CA needs, of 5 MB together.
     #[arg(long)]
     pub(crate) x509: bool,

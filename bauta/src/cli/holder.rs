@@ -12,7 +12,7 @@ pub(crate) struct Quickstart {
     #[arg(long, value_name = "DIR", default_value = "./bauta-data")]
     pub(crate) data: PathBuf,
     /// Nobody enrols: the holder proves with an ordinary X.509 certificate of an RSA-2048 CA in the field. This makes a proving key
-    /// of about 190 MB the first time (some 20 s; then it is cached). It counts for a folder's first start.
+    /// of about 200 MB the first time (some 20 s; then it is cached). It counts for a folder's first start.
     #[arg(long)]
     pub(crate) x509: bool,
     /// Exit after the last step instead of staying up.
@@ -99,7 +99,7 @@ pub(crate) struct Prepare {
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: String,
     /// An X.509 client certificate (PEM or DER) to prove with, instead of an enrolled credential: RSA-2048, of an RSA-2048 CA that the
-    /// policy accepts. The wallet keeps it; the first proof takes seconds and a proving key of 190 MB (470 MB for one of more than
+    /// policy accepts. The wallet keeps it; the first proof takes seconds and a proving key of 200 MB (370 MB for one of more than
     /// 1,079 bytes).
     #[arg(long, value_name = "FILE|URI", requires = "key")]
     pub(crate) x509: Option<String>,

@@ -61,7 +61,7 @@ fn make_parameters(
     let step = teller.step("Development parameters for the proofs, from a fixed public seed");
     if demonstration == Demonstration::X509 {
         step.fact(format!(
-            "those for X.509 certificates are a key of about 190 MB: made once, in some 20 s, and kept in {}",
+            "those for X.509 certificates are a key of about 200 MB: made once, in some 20 s, and kept in {}",
             parameters::cache_folder(None)?.display()
         ));
     }

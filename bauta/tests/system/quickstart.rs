@@ -129,7 +129,7 @@ fn from_an_empty_folder_and_again_until_the_sixth_key_is_refused() {
 }
 
 #[test]
-#[ignore = "makes a proving key of 190 MB: cargo xtask test --full"]
+#[ignore = "makes a proving key of 200 MB: cargo xtask test --full"]
 fn with_an_x509_certificate_from_an_empty_folder_and_again() {
     let folder = folder();
     let data = Data(folder.path().join("data"));

@@ -1,4 +1,4 @@
-//! An ordinary certificate as a credential: kept, proved, shown. The proof itself takes a proving key of 190 MB and seconds; what does not need
+//! An ordinary certificate as a credential: kept, proved, shown. The proof itself takes a proving key of 200 MB and seconds; what does not need
 //! it runs always.
 
 use bauta_circuits::possession::x509_rsa::{Long, Standard, Variant, X509RsaWitness};
@@ -220,13 +220,13 @@ fn is_shown<V: Variant>(pem: &str, format: Format, department: &str) {
 }
 
 #[test]
-#[ignore = "makes and uses a proving key of 190 MB: in `test --full`"]
+#[ignore = "makes and uses a proving key of 200 MB: in `test --full`"]
 fn a_certificate_is_proved_and_shown() {
     is_shown::<Standard>(file!("smart_card.pem"), Format::X509Rsa, "Zürich");
 }
 
 #[test]
-#[ignore = "makes and uses a proving key of 470 MB: in `test --full`"]
+#[ignore = "makes and uses a proving key of 370 MB: in `test --full`"]
 fn a_long_certificate_is_proved_and_shown() {
     is_shown::<Long>(file!("long.pem"), Format::X509RsaLong, "Research");
 }
