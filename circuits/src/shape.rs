@@ -1,10 +1,11 @@
 //! The shape of a relation: its rows, kept compactly, since a large relation has half a million with some ten million terms.
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
 use ark_ff::{AdditiveGroup, Field, One, Zero};
 use ark_relations::gr1cs::{ConstraintSystemRef, LinearCombination, SynthesisError, Variable};
 use bauta_statement::field::{self, Fr};
+use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -184,7 +185,7 @@ impl Eq for Terms<'_> {}
 #[derive(Debug)]
 pub(crate) struct Recorder {
     rows: Rows,
-    places: HashMap<Fr, u32>,
+    places: FxHashMap<Fr, u32>,
 }
 
 impl Recorder {

@@ -1,7 +1,7 @@
 //! What possession of an X.509 certificate costs, part by part. Prints the times; for release builds:
 //!
 //!     cargo test --release --workspace --lib half_a_million_constraints -- --ignored --nocapture
-//!     cargo test --release --workspace --lib a_million_constraints -- --ignored --nocapture
+//!     cargo test --release --workspace --lib twice_as_many -- --ignored --nocapture
 
 use std::{
     fs::File,
@@ -97,7 +97,7 @@ fn half_a_million_constraints() {
 
 #[test]
 #[ignore = "a measurement: a minute, two gigabytes of memory, 0.4 GB of disk"]
-fn a_million_constraints() {
+fn twice_as_many() {
     measure::<Long>(include_str!("../../vectors/x509_rsa/long.pem"));
 }
 
