@@ -152,7 +152,7 @@ pub fn client_purpose(
 ///
 /// Of the 27 elements that the first L octets make, with L below them, one is chosen: e_L(xₗ − x) = 0, Σ e_L = 1, and Σ L·e_L is the length. They are
 /// below 2^224 and differ in their lowest octet, which is L: so one e_L at most is not 0.
-pub(crate) fn identifier(system: &mut System, octets: &Window) -> Lc {
+fn identifier(system: &mut System, octets: &Window) -> Lc {
     let (zero, one) = (Lc::constant(Fr::ZERO), Lc::constant(Fr::ONE));
     let length = octets.values().first().unwrap_or(&zero);
     let mut sum = zero.clone();

@@ -184,7 +184,7 @@ fn declared_counts_are_checked_first() {
             ] {
                 let mut bytes = base.bytes.clone();
                 bytes[1..4].copy_from_slice(&[format, scoped, count]);
-                let right = (1..=3).contains(&format) && scoped == 1 && count == 1;
+                let right = (1..=4).contains(&format) && scoped == 1 && count == 1;
                 assert_eq!(Presentation::decode(&bytes).is_ok(), right);
             }
         }

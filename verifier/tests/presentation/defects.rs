@@ -177,7 +177,7 @@ fn encodings() -> Vec<Defect> {
     defects! {
         "bad_version", SCOPED, "version", "version 2", |v| put(v, 0, &[2]);
         "bad_format_byte", SCOPED, "header", "format 0", |v| put(v, 1, &[0]);
-        "bad_format_byte_unknown", SCOPED, "header", "format 4", |v| put(v, 1, &[4]);
+        "bad_format_byte_unknown", SCOPED, "header", "format 5", |v| put(v, 1, &[5]);
         "bad_scope_flag", SCOPED, "header", "scope flag 2", |v| put(v, 2, &[2]);
         "bad_scope_flag_cleared", SCOPED, "length", "scope flag 0 before three proofs", |v| put(v, 2, &[0]);
         "bad_count_of_disclosures", SCOPED, "length", "two disclosures declared, one there", |v| put(v, 3, &[2]);

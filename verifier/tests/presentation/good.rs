@@ -22,7 +22,7 @@ use bauta_statement::field;
 use bauta_statement::group::Pedersen;
 use bauta_statement::policy::{EpochRoots, Literal, Policy, Test};
 use bauta_statement::presentation::{Opening, Presentation, Statement};
-use bauta_statement::relation::nullifier;
+use bauta_statement::relation::{Relation, nullifier};
 use bauta_statement::scope::{period_start, scope};
 use bauta_statement::tree::{ISSUER_SET_DEPTH, QuaternaryTree, RevocationTree, VALUE_SET_DEPTH};
 use bauta_statement::vector::{AttributeValue, Format, ORIGIN};
@@ -304,10 +304,15 @@ impl Maker {
         .unwrap();
         let mut holding = Holding::from(&self.credential);
         holding.format = story.format;
+        // Of whatever format, the same rows: what is shown of it is what is tried here.
+        let possession = RelationProof {
+            relation: Relation::possession(story.format).unwrap(),
+            ..self.possession.clone()
+        };
         let (presentation, openings) = Prepared::new(
             &holder_keys,
             holding,
-            &self.possession,
+            &possession,
             &policy_proof,
             used.as_ref(),
             SlotMap::from(&policy),
