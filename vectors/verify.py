@@ -101,7 +101,7 @@ def read_presentation(data):
     demand(len(data) >= 4, "length", "no header")
     version, form, scoped, count = data[:4]
     demand(version == 1, "version")
-    demand(1 <= form <= 3 and scoped <= 1 and count <= 11, "header")
+    demand(1 <= form <= 4 and scoped <= 1 and count <= 11, "header")
     demand(len(data) == 964 + 256 * scoped + 96 * count, "length")
     reader = Reader(data)
     reader.take(4)

@@ -33,7 +33,7 @@ pub(crate) struct Identity {
 
 enum Key {
     File(Arc<CertifiedKey>),
-    Token(TokenKey),
+    Token(Box<TokenKey>),
 }
 
 impl Identity {
@@ -68,7 +68,7 @@ impl Identity {
         x509::in_time(&certificate, Path::new("the token"), now)?;
         Ok(Self {
             certificate,
-            key: Key::Token(token),
+            key: Key::Token(Box::new(token)),
         })
     }
 
