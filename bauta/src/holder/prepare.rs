@@ -350,6 +350,18 @@ fn make(
             wish.policy
         );
     }
+    let mut chosen = checked
+        .policy
+        .parameters
+        .keys()
+        .map(|RelationName(one)| *one);
+    if chosen.clone().any(|one| one.format().is_some()) && !chosen.any(|one| one == relation) {
+        bail!(
+            "policy {:?} does not take credentials of this kind: among its parameters is no {}",
+            wish.policy,
+            relation.name()
+        );
+    }
     // What cannot be shown is told before anything long begins.
     let number = checked.epoch.number;
     let policy = parameters(&folder, checked, Relation::Policy, wish.progress)?;

@@ -189,7 +189,6 @@ pub enum BodyError {
 }
 
 /// The same natively.
-#[derive(Debug)]
 pub(super) struct Reading {
     times: [u64; 2],
     serial: Serial,

@@ -172,8 +172,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// A certificate that is a credential, before it is proved.
-#[derive(Debug)]
+/// A certificate that is a credential, before it is proved. `Debug` shows nothing of it.
 pub struct Readable {
     /// What it says, by slot of the schema.
     pub attributes: Vec<(u8, AttributeValue)>,
@@ -181,6 +180,12 @@ pub struct Readable {
     pub vector: AttributeVector,
     /// The modulus of the holder's key, big-endian.
     pub modulus: [u8; MODULUS_LEN],
+}
+
+impl std::fmt::Debug for Readable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Readable").finish_non_exhaustive()
+    }
 }
 
 impl Readable {
