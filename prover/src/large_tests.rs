@@ -1,7 +1,7 @@
 //! What possession of an X.509 certificate costs, part by part. Prints the times; for release builds:
 //!
-//!     cargo test --release --workspace --lib half_a_million_constraints -- --ignored --nocapture
-//!     cargo test --release --workspace --lib twice_as_many -- --ignored --nocapture
+//!     cargo test --release -p bauta-prover --features parallel --lib half_a_million_constraints -- --ignored --nocapture
+//!     cargo test --release -p bauta-prover --features parallel --lib twice_as_many -- --ignored --nocapture
 
 use std::{
     fs::File,
