@@ -66,6 +66,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             "--no-fail-fast",
         ]),
     )?;
+    // Marked as long, because they make keys of 200 and 370 MB; but two minutes there are here.
+    step(
+        "X.509 certificates proved and shown",
+        cargo(&[
+            "test",
+            "--workspace",
+            "--test",
+            "presentation",
+            "x509::",
+            "--",
+            "--ignored",
+        ]),
+    )?;
     if options.full {
         step("parsers under Miri", cargo(&["xtask", "miri"]))?;
         step(
