@@ -15,40 +15,26 @@ use ark_groth16::ProvingKey;
 use ark_serialize::CanonicalDeserialize;
 use bauta_circuits::{
     Circuit,
-    possession::x509_rsa::{Long, Parts, Standard, Variant, X509RsaWitness},
+    possession::x509_rsa::{Long, Standard, Variant, X509RsaWitness},
 };
-use bauta_statement::{rsa_key::RsaPublicKey, schema::Schema};
-use data_encoding::BASE64;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
 use crate::{credential::X509RsaCredential, msm::Digits, prove, quotient::Sides};
 
-fn der(pem: &str) -> Vec<u8> {
-    let lines = pem.lines().filter(|line| !line.starts_with('-'));
-    BASE64.decode(lines.collect::<String>().as_bytes()).unwrap()
-}
-
-/// The CA's key: that of its own certificate, whose SubjectPublicKeyInfo holds it between two constants.
-fn issuer() -> RsaPublicKey {
-    let certificate = der(include_str!("../../vectors/x509_rsa/ca.pem"));
-    let tbs = Parts::of(&certificate).unwrap().tbs;
-    let before = [0x02, 0x82, 0x01, 0x01, 0x00];
-    let place = tbs.windows(5).position(|octets| octets == before).unwrap() + 5;
-    RsaPublicKey::from_be_bytes(&tbs[place..place + 256]).unwrap()
-}
+#[path = "../tests/common/certificates.rs"]
+mod certificates;
 
 fn witness<V: Variant>(pem: &str) -> X509RsaWitness<V> {
-    let schema = r#"{"name": "employee", "subject_key": "email", "attributes": [
-        {"slot": 5, "name": "organisation", "type": "text", "source": {"subject": "2.5.4.10"}},
-        {"slot": 6, "name": "department", "type": "text", "source": {"subject": "2.5.4.11"}},
-        {"slot": 8, "name": "email", "type": "text", "source": {"san": "email"}, "required": true}
-    ]}"#;
-    let schema = Schema::from_json(schema.as_bytes()).unwrap();
-    let credential = X509RsaCredential::read(der(pem), issuer(), schema).unwrap();
-    let possession = include_bytes!("../../vectors/x509_rsa/possession.sig");
-    let witness = credential.witness(Zeroizing::new(*possession)).unwrap();
+    let (der, issuer, schema) = (
+        certificates::der(pem),
+        certificates::issuer(),
+        certificates::schema(),
+    );
+    let credential = X509RsaCredential::read(der, issuer, schema).unwrap();
+    let possession = Zeroizing::new(*include_bytes!("../../vectors/x509_rsa/possession.sig"));
+    let witness = credential.witness(possession).unwrap();
     witness.check().unwrap();
     witness
 }

@@ -24,9 +24,15 @@ pub const PACKED: usize = MODULUS_LEN.div_ceil(PACK_LEN);
 ///
 /// What else a client's key signs begins otherwise: the handshake of TLS 1.2 with an octet of 1 (RFC 5246, 7.4.8), TLS 1.3 with 64 spaces
 /// (RFC 8446, 4.4.3), requests and certificates with 0x30, JOSE with base64url, which has no slash. The signature is as good as the
-/// key: whoever has it, and the certificate, can prove possession from then on. A wallet keeps it as it would keep the key, and shows
-/// it to nobody.
+/// key: whoever has it, and the certificate, can prove possession from then on. So it is made for the one proof, shown to nobody and not
+/// kept.
 pub const POSSESSION_MESSAGE: &[u8] = b"bauta/v1/x509-possession";
+
+/// DigestInfo for SHA-256 up to the digest (RFC 8017, 9.2, note 1): what EMSA-PKCS1-v1_5 puts before it.
+pub const SHA256_DIGEST_INFO: [u8; 19] = [
+    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
+    0x00, 0x04, 0x20,
+];
 
 /// SHA-256 of [`POSSESSION_MESSAGE`]: a constant of the relation.
 pub fn possession_digest() -> [u8; 32] {

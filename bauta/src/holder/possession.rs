@@ -60,14 +60,14 @@ impl Identity {
         } else if TokenKey::is_uri(certificate) {
             TokenKey::parse(certificate)?.certificate()?
         } else {
-            Some(x509::certificate(Path::new(certificate), now)?)
+            Some(x509::certificate(Path::new(certificate))?)
         };
-        let certificate = found.context(
+        let found = found.context(
             "the token has no certificate beside the key: give its file with --x509, or the URI of another object",
         )?;
-        x509::in_time(&certificate, Path::new("the token"), now)?;
+        x509::in_time(&found, Path::new(certificate), now)?;
         Ok(Self {
-            certificate,
+            certificate: found,
             key: Key::Token(Box::new(token)),
         })
     }
@@ -145,7 +145,7 @@ pub(crate) fn stored(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use bauta_circuits::Circuit as _;
     use bauta_circuits::possession::x509_rsa::Standard;
@@ -165,7 +165,7 @@ mod tests {
         format!("{}/../vectors/x509_rsa/{name}", env!("CARGO_MANIFEST_DIR"))
     }
 
-    fn authority(name: &str, file: &str) -> Authority {
+    pub(in crate::holder) fn authority(name: &str, file: &str) -> Authority {
         let pem = std::fs::read(path(file)).unwrap();
         let certificate = Certificate::from_pem(pem).unwrap();
         let key = certificate.tbs_certificate().subject_public_key_info();

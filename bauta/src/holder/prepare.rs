@@ -350,12 +350,7 @@ fn make(
             wish.policy
         );
     }
-    let mut chosen = checked
-        .policy
-        .parameters
-        .keys()
-        .map(|RelationName(one)| *one);
-    if chosen.clone().any(|one| one.format().is_some()) && !chosen.any(|one| one == relation) {
+    if !checked.policy.takes(relation) {
         bail!(
             "policy {:?} does not take credentials of this kind: among its parameters is no {}",
             wish.policy,

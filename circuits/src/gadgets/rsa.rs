@@ -1,7 +1,7 @@
 //! RSA signatures, e = 65537, RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 8.2.2). RSA-2048 has 128 limbs; every other power of two
 //! from 32 on works alike.
 
-use bauta_statement::field::Fr;
+use bauta_statement::{field::Fr, rsa_key::SHA256_DIGEST_INFO};
 use num_bigint::BigUint;
 
 use super::{
@@ -19,16 +19,16 @@ pub const EXPONENT: u32 = 65537;
 /// Bytes of a digest.
 const DIGEST: usize = 32;
 
-/// DigestInfo for SHA-256 up to the digest (RFC 8017, 9.2, note 1).
-const DIGEST_INFO: [u8; 19] = [
-    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
-    0x00, 0x04, 0x20,
-];
-
 /// EM of so many bytes without the digest, which is its end: 00 01 ff … ff 00 DigestInfo.
 fn padding(bytes: usize) -> Vec<u8> {
-    let ones = bytes.saturating_sub(DIGEST + DIGEST_INFO.len() + 3);
-    [&[0x00, 0x01], &vec![0xff; ones][..], &[0x00], &DIGEST_INFO].concat()
+    let ones = bytes.saturating_sub(DIGEST + SHA256_DIGEST_INFO.len() + 3);
+    [
+        &[0x00, 0x01],
+        &vec![0xff; ones][..],
+        &[0x00],
+        &SHA256_DIGEST_INFO,
+    ]
+    .concat()
 }
 
 /// A public key: a modulus of as many bits as its limbs have.

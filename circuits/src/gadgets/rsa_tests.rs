@@ -264,7 +264,7 @@ fn the_padding_is_checked_whole() {
     let mut trailing = vec![
         0x00, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00,
     ];
-    trailing.extend_from_slice(&DIGEST_INFO);
+    trailing.extend_from_slice(&SHA256_DIGEST_INFO);
     trailing.extend_from_slice(&digest);
     trailing.resize(BYTES, 0xa5);
     wrong.push(("garbage after the digest", trailing));
@@ -273,7 +273,7 @@ fn the_padding_is_checked_whole() {
     inside.resize(40, 0xff);
     inside.push(0x00);
     inside.extend_from_slice(&[0x30, 0x81, 211, 0x30, 0x81, 174, 0x06, 0x09]);
-    inside.extend_from_slice(&DIGEST_INFO[6..15]);
+    inside.extend_from_slice(&SHA256_DIGEST_INFO[6..15]);
     inside.extend_from_slice(&[0x04, 0x81, 160]);
     inside.resize(BYTES - 34, 0x5a);
     inside.extend_from_slice(&[0x04, 0x20]);
@@ -283,7 +283,7 @@ fn the_padding_is_checked_whole() {
     let mut missing = vec![0x00, 0x01];
     missing.resize(206, 0xff);
     missing.extend_from_slice(&[0x00, 0x30, 0x2f, 0x30, 0x0b]);
-    missing.extend_from_slice(&DIGEST_INFO[4..15]);
+    missing.extend_from_slice(&SHA256_DIGEST_INFO[4..15]);
     missing.extend_from_slice(&[0x04, 0x20]);
     missing.extend_from_slice(&digest);
     wrong.push(("without NULL", missing));

@@ -6,6 +6,9 @@
 //! what was changed is not accepted, what is refused changes nothing. [`TARGETS`] is the one list; a test compares it with
 //! the decoders that it finds in the sources, and with `fuzz/Cargo.toml`.
 
+/// Those of the prover's tests.
+#[path = "../../../prover/tests/common/certificates.rs"]
+mod certificates;
 mod edit;
 mod files;
 mod log;

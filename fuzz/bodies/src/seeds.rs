@@ -44,7 +44,6 @@ use bauta_statement::note::{NoteSigner, sha256, sign};
 use bauta_statement::presentation::Opening;
 use bauta_statement::relation::Relation;
 use bauta_statement::rsa_key::RsaPublicKey;
-use bauta_statement::schema::Schema;
 use bauta_statement::vector::AttributeValue;
 use bauta_statement::verifying_key::VerifyingKey;
 use rand_chacha::ChaCha20Rng;
@@ -192,37 +191,9 @@ pub(crate) fn relation_proof() -> Vec<u8> {
     proof(Relation::Nullifier).encode()
 }
 
-/// What stands between the lines of a PEM file.
-fn der(pem: &str) -> Vec<u8> {
-    let lines = pem.lines().filter(|line| !line.starts_with('-'));
-    data_encoding::BASE64
-        .decode(lines.collect::<String>().as_bytes())
-        .unwrap()
-}
-
 /// An ordinary client certificate.
 pub(crate) fn client_certificate() -> Vec<u8> {
-    der(include_str!("../../../vectors/x509_rsa/openssl.pem"))
-}
-
-/// The key of the CA that signed it: the modulus of its certificate, behind its header.
-pub(crate) fn client_ca() -> RsaPublicKey {
-    let certificate = der(include_str!("../../../vectors/x509_rsa/ca.pem"));
-    let header = [0x02, 0x82, 0x01, 0x01, 0x00];
-    let place = certificate.windows(5).position(|octets| octets == header);
-    let start = place.unwrap() + header.len();
-    RsaPublicKey::from_be_bytes(&certificate[start..start + 256]).unwrap()
-}
-
-/// A schema that reads each kind of source.
-pub(crate) fn client_schema() -> Schema {
-    let json = r#"{"name": "employee", "subject_key": "email", "attributes": [
-        {"slot": 5, "name": "organisation", "type": "text", "source": {"subject": "2.5.4.10"}},
-        {"slot": 7, "name": "level", "type": "integer", "source": {"subject": "1.3.6.1.4.1.32473.9"}},
-        {"slot": 8, "name": "email", "type": "text", "source": {"san": "email"}, "required": true},
-        {"slot": 12, "name": "clearance", "type": "integer", "source": {"extension": "1.3.6.1.4.1.32473.9"}}
-    ]}"#;
-    Schema::from_json(json.as_bytes()).unwrap()
+    crate::certificates::der(include_str!("../../../vectors/x509_rsa/openssl.pem"))
 }
 
 pub(crate) fn wallet() -> Vec<u8> {

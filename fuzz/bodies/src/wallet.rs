@@ -9,6 +9,7 @@ use bauta_prover::wallet::Stored;
 use bauta_statement::rsa_key::RsaPublicKey;
 use bauta_statement::schema::Schema;
 
+use crate::certificates;
 use crate::edit;
 use crate::seeds;
 
@@ -37,8 +38,8 @@ pub(crate) fn wallet(data: &[u8]) {
 /// A certificate, or one that its CA signed with edits: it is read natively as the relation reads it, before its signature is looked at.
 pub(crate) fn x509_credential(data: &[u8]) {
     static GOOD: LazyLock<Vec<u8>> = LazyLock::new(seeds::client_certificate);
-    static CA: LazyLock<RsaPublicKey> = LazyLock::new(seeds::client_ca);
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(seeds::client_schema);
+    static CA: LazyLock<RsaPublicKey> = LazyLock::new(certificates::issuer);
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(certificates::schema);
     let bytes = edited(data, &GOOD);
     let is_good = bytes == *GOOD;
     let read = X509RsaCredential::read(bytes, CA.clone(), SCHEMA.clone());

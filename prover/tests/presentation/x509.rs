@@ -7,15 +7,15 @@ use bauta_prover::prepare::policy_witness;
 use bauta_prover::show::SlotMap;
 use bauta_prover::wallet::WalletError;
 use bauta_statement::relation::{Mode, PredicatePublic, PredicateTest, Relation};
-use bauta_statement::rsa_key::RsaPublicKey;
-use bauta_statement::schema::Schema;
 use bauta_statement::tree::{ISSUER_SET_DEPTH, QuaternaryTree, RevocationTree};
 use bauta_statement::vector::ORIGIN;
-use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use super::*;
 use crate::common::parameters;
+
+#[path = "../common/certificates.rs"]
+mod certificates;
 
 macro_rules! file {
     ($name:literal) => {
@@ -27,36 +27,17 @@ macro_rules! file {
     };
 }
 
-fn der(pem: &str) -> Vec<u8> {
-    let lines = pem.lines().filter(|line| !line.starts_with('-'));
-    BASE64.decode(lines.collect::<String>().as_bytes()).unwrap()
-}
-
-/// The key of a CA's own certificate: its modulus stands behind this header.
-fn key_of(pem: &str) -> RsaPublicKey {
-    let certificate = der(pem);
-    let before = [0x02, 0x82, 0x01, 0x01, 0x00];
-    let place = certificate.windows(5).position(|octets| octets == before);
-    let start = place.unwrap() + 5;
-    RsaPublicKey::from_be_bytes(&certificate[start..start + 256]).unwrap()
-}
-
 fn credential(pem: &str) -> X509RsaCredential {
-    let schema = r#"{"name": "employee", "subject_key": "email", "attributes": [
-        {"slot": 5, "name": "organisation", "type": "text", "source": {"subject": "2.5.4.10"}},
-        {"slot": 6, "name": "department", "type": "text", "source": {"subject": "2.5.4.11"}},
-        {"slot": 8, "name": "email", "type": "text", "source": {"san": "email"}, "required": true}
-    ]}"#;
-    let schema = Schema::from_json(schema.as_bytes()).unwrap();
-    X509RsaCredential::read(der(pem), key_of(file!("ca.pem")), schema).unwrap()
+    let (der, issuer, schema) = (
+        certificates::der(pem),
+        certificates::issuer(),
+        certificates::schema(),
+    );
+    X509RsaCredential::read(der, issuer, schema).unwrap()
 }
 
 fn possession() -> Zeroizing<[u8; 256]> {
-    let signature = include_bytes!(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../vectors/x509_rsa/possession.sig"
-    ));
-    Zeroizing::new(*signature)
+    Zeroizing::new(*include_bytes!("../../../vectors/x509_rsa/possession.sig"))
 }
 
 fn empty(credential: X509RsaCredential) -> Stored {
@@ -220,13 +201,13 @@ fn is_shown<V: Variant>(pem: &str, format: Format, department: &str) {
 }
 
 #[test]
-#[ignore = "makes and uses a proving key of 200 MB: in `test --full`"]
+#[ignore = "makes and uses a proving key of 200 MB: a step of its own in `cargo xtask test`"]
 fn a_certificate_is_proved_and_shown() {
     is_shown::<Standard>(file!("smart_card.pem"), Format::X509Rsa, "Zürich");
 }
 
 #[test]
-#[ignore = "makes and uses a proving key of 370 MB: in `test --full`"]
+#[ignore = "makes and uses a proving key of 370 MB: a step of its own in `cargo xtask test`"]
 fn a_long_certificate_is_proved_and_shown() {
     is_shown::<Long>(file!("long.pem"), Format::X509RsaLong, "Research");
 }

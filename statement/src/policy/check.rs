@@ -442,6 +442,13 @@ impl Policy {
         }
     }
 
+    /// Whether the policy takes credentials whose possession this relation proves: where it names possession relations, those alone.
+    pub fn takes(&self, possession: Relation) -> bool {
+        let mut named = self.parameters.keys().map(|RelationName(one)| *one);
+        let chooses = named.clone().any(|one| one.format().is_some());
+        !chooses || named.any(|one| one == possession)
+    }
+
     /// What production asks besides: the verifying key of every relation that the policy uses is named. Of the possession relations it may
     /// be any, under a scope the native one: credentials of the formats whose relation is not named are not accepted.
     ///

@@ -215,17 +215,11 @@ fn accepted_formats(
         let mut issuers = set.issuers.iter();
         issuers.any(|issuer| issuer.format() == format.of_origin())
     };
-    let chooses = policy
-        .parameters
-        .keys()
-        .any(|RelationName(relation)| relation.format().is_some());
-    let named = |format: &Format| {
-        let relation = Relation::possession(*format).map(RelationName);
-        !chooses || relation.is_some_and(|name| policy.parameters.contains_key(&name))
-    };
+    let taken =
+        |format: &Format| Relation::possession(*format).is_some_and(|one| policy.takes(one));
     let formats = parameters.keys.formats();
     formats
-        .filter(|format| issued(format) && named(format))
+        .filter(|format| issued(format) && taken(format))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use bauta_statement::rsa_key::{MODULUS_LEN, RsaPublicKey};
+use bauta_statement::rsa_key::{MODULUS_LEN, RsaPublicKey, SHA256_DIGEST_INFO};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{
@@ -13,12 +13,6 @@ use zeroize::Zeroizing;
 use super::error::{Answer, TokenKeyError, failed, words};
 use super::session::Open;
 use super::uri::{self, ObjectName};
-
-/// DigestInfo for SHA-256 up to the digest (RFC 8017, 9.2, note 1).
-const DIGEST_INFO: [u8; 19] = [
-    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
-    0x00, 0x04, 0x20,
-];
 
 /// A private key that signs as it is wanted here.
 pub(super) struct Key {
@@ -118,7 +112,7 @@ impl Key {
         confirm: impl Fn() -> Answer<()>,
     ) -> Answer<Zeroizing<[u8; MODULUS_LEN]>> {
         let listed = open.mechanisms()?;
-        let by_digest = || [&DIGEST_INFO, digest(&SHA256, message).as_ref()].concat();
+        let by_digest = || [&SHA256_DIGEST_INFO, digest(&SHA256, message).as_ref()].concat();
         let mut tried = None;
         for (of_type, mechanism, data) in [
             (

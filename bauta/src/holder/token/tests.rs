@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::TokenKey;
+use crate::holder::possession::{Identity, tests::authority};
 
 /// Debian's path of SoftHSM2's module.
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
@@ -32,6 +33,8 @@ const ID: &str = "%0A%01";
 const STEPS: &str = "BAUTA_TEST_TOKEN_STEPS";
 /// What [`perform`] prints before an outcome.
 const OUTCOME: &str = "outcome: ";
+/// Within the certificates' validity.
+const NOW: u64 = 1_800_000_000;
 
 /// What is done in a process of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ enum Step {
     Key(String),
     Sign,
     Certificate,
+    /// What `bauta prepare` does with --x509 and --key: the certificate is accepted as its CA's, and the signature made.
+    Prepare(String, String),
     /// Puts another PIN into the file, or takes it away.
     Pin(PathBuf, Option<String>),
     /// Makes a key pair in the token.
@@ -90,6 +95,7 @@ fn perform() {
                 .sign(POSSESSION_MESSAGE)
                 .map(|signature| Some(signature.to_vec())),
             Step::Certificate => used().certificate(),
+            Step::Prepare(certificate, key) => prepare(&certificate, &key),
             Step::Pin(path, Some(pin)) => {
                 write_pin(&path, &pin);
                 continue;
@@ -106,6 +112,13 @@ fn perform() {
         let outcome: Outcome = outcome.map_err(|error| error.to_string());
         println!("\n{OUTCOME}{}", serde_json::to_string(&outcome).unwrap());
     }
+}
+
+fn prepare(certificate: &str, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    let identity = Identity::load(certificate, key, NOW)?;
+    let credential = identity.credential(&[authority("acme", "ca.pem")])?;
+    assert_eq!(credential.certificate(), self::certificate());
+    Ok(Some(identity.sign()?.to_vec()))
 }
 
 fn administer(step: Step) {
@@ -373,6 +386,28 @@ fn the_key_on_the_card_signs_as_the_key_in_the_file_does() {
     // Each time the module is let go of: it would not start a second time otherwise.
     let twice = card.perform(&[Step::Key(card.uri("")), Step::Sign, Step::Sign]);
     assert_eq!(twice, vec![Ok(Some(expected())); 2]);
+}
+
+/// A certificate in a file with its key on the card; both on the card, by one URI and by two.
+#[test]
+fn a_card_is_prepared_with() {
+    let card = Card::new();
+    let key = card.uri("object=auth");
+    let file = vector("openssl.pem").display().to_string();
+    let prepare = |certificate: &str| {
+        let step = Step::Prepare(certificate.to_owned(), key.clone());
+        card.perform(&[step]).remove(0)
+    };
+    assert_eq!(prepare(&file), Ok(Some(expected())));
+    said(prepare(&key), &["no certificate beside the key", "--x509"]);
+    card.store("certificate", &[0x0a, 1], false);
+    assert_eq!(prepare(&key), Ok(Some(expected())));
+    let named = Card::without_pin("type=cert;object=certificate");
+    assert_eq!(prepare(&named), Ok(Some(expected())));
+    // The other way round there is nothing to be had.
+    let key_file = vector("client.key").display().to_string();
+    let outcome = card.perform(&[Step::Prepare(named, key_file)]).remove(0);
+    said(outcome, &["the key on the token", "the certificate's file"]);
 }
 
 #[test]

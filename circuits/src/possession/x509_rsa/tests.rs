@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use ark_ff::PrimeField;
 use bauta_statement::{
-    rsa_key::POSSESSION_MESSAGE,
+    rsa_key::{POSSESSION_MESSAGE, SHA256_DIGEST_INFO},
     vector::{self, Serial, absent},
 };
 use data_encoding::BASE64;
@@ -104,14 +104,9 @@ fn octets(number: &BigUint) -> [u8; MODULUS_LEN] {
     octets
 }
 
-const DIGEST_INFO: [u8; 19] = [
-    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
-    0x00, 0x04, 0x20,
-];
-
 /// EMSA-PKCS1-v1_5 (RFC 8017, 9.2).
 fn encoded(message: &[u8]) -> Vec<u8> {
-    let end = [&DIGEST_INFO[..], &Sha256::digest(message)].concat();
+    let end = [&SHA256_DIGEST_INFO[..], &Sha256::digest(message)].concat();
     let ones = vec![0xff; MODULUS_LEN - 3 - end.len()];
     [&[0, 1][..], &ones, &[0], &end].concat()
 }

@@ -274,7 +274,7 @@ fn serial_numbers_have_one_form() {
 fn padding_with_anything_else_in_it_is_refused() {
     let tbs = Fields::new().tbs();
     let right = encoded(&tbs);
-    let (_, end) = right.split_at(MODULUS_LEN - DIGEST_INFO.len() - 32);
+    let (_, end) = right.split_at(MODULUS_LEN - SHA256_DIGEST_INFO.len() - 32);
     let garbage = [&[0, 1][..], &[0xff; 8], &[0], end, &[0x5a; 194]].concat();
     let mut tried = vec![garbage];
     // Another block type, a padding that is shorter or has another octet, no separator, a digest of another kind and length.
